@@ -1,0 +1,55 @@
+"""What goes wrong, in words that name the place and the repair.
+
+Every error that a user can cause is a subclass of :class:`HffmError` and carries findings; the command line turns
+them into one screen of text and the exit code of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One fault in an input: where it is, what is wrong, how to mend it."""
+
+    path: str
+    message: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message} -- {self.repair}"
+
+
+class HffmError(Exception):
+    """Base of all errors that are answered with a message instead of a traceback."""
+
+    exit_code = 2
+
+    def __init__(self, findings: Iterable[Finding] | Finding) -> None:
+        self.findings = (findings,) if isinstance(findings, Finding) else tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+    @classmethod
+    def one(cls, path: str, message: str, repair: str) -> HffmError:
+        """Build the error from a single finding."""
+        return cls(Finding(path, message, repair))
+
+
+class InputError(HffmError):
+    """The input is wrong: a file, a scenario, a plan, an argument (exit code 2)."""
+
+    exit_code = 2
+
+
+class InfeasibleError(HffmError):
+    """The request is proven impossible; the finding names the limit that binds (exit code 3)."""
+
+    exit_code = 3
+
+
+class LimitReachedError(HffmError):
+    """A time or node limit ended the search before any feasible plan was found (exit code 4)."""
+
+    exit_code = 4
