@@ -1,0 +1,69 @@
+"""From questions to token ids, by the embedded WordPiece vocabulary or a checkpoint's own tokeniser."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from hffm_opt.errors import InputError
+from hffm_opt.learning.tasks.values import Int64Array
+
+VOCABULARY = Path(__file__).with_name("vocabulary.txt")
+TEXT_LENGTH = 14
+
+
+class Tokenizer(Protocol):
+    """The part of a transformers tokeniser that is used here."""
+
+    unk_token_id: int
+
+    def __call__(self, text: list[str], **options: Any) -> Any: ...
+
+
+def vocabulary_sha256() -> str:
+    """Return the SHA-256 of the embedded vocabulary file, in hexadecimal digits."""
+    return hashlib.sha256(VOCABULARY.read_bytes()).hexdigest()
+
+
+@cache
+def embedded_vocabulary() -> dict[str, int]:
+    """Return the embedded WordPiece vocabulary, piece to id."""
+    return {piece: index for index, piece in enumerate(VOCABULARY.read_text(encoding="utf-8").splitlines())}
+
+
+@cache
+def embedded_tokenizer() -> Tokenizer:
+    """Return transformers' BERT tokeniser over the embedded vocabulary."""
+    from transformers import BertTokenizer
+
+    vocabulary = embedded_vocabulary()
+    tokenizer: Any = BertTokenizer(vocab=dict(vocabulary))  # `vocab_file=` is ignored by transformers 5
+    if len(tokenizer) != len(vocabulary):
+        raise RuntimeError(f"the tokeniser holds {len(tokenizer)} pieces, the vocabulary {len(vocabulary)}")
+    typed: Tokenizer = tokenizer
+    return typed
+
+
+def encode(
+    questions: Sequence[str], tokenizer: Tokenizer | None = None, length: int = TEXT_LENGTH
+) -> tuple[Int64Array, Int64Array]:
+    """Return token ids and attention mask of the questions, both int64 [N, length], padded at the end.
+
+    Raises:
+        InputError: a question needs more than ``length`` tokens, or a word that the vocabulary lacks.
+    """
+    tokenizer = tokenizer or embedded_tokenizer()
+    encoded = tokenizer(list(questions), padding="max_length", max_length=length, return_tensors="np")
+    input_ids = np.asarray(encoded["input_ids"], dtype=np.int64)
+    if input_ids.shape[1] > length:
+        raise InputError.one("question", f"a question has {input_ids.shape[1]} tokens", f"use at most {length}")
+    unknown = np.flatnonzero((input_ids == tokenizer.unk_token_id).any(axis=1))
+    if len(unknown):
+        word = questions[int(unknown[0])]
+        raise InputError.one("question", f"a word of {word!r} is not in the vocabulary", "use known words only")
+    return input_ids, np.asarray(encoded["attention_mask"], dtype=np.int64)
