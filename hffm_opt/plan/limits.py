@@ -1,0 +1,104 @@
+"""Every limit that a plan must keep, checked in physical units: links, powers, bands, CPU ranges, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hffm_opt.errors import Finding
+from hffm_opt.plan.circulation import drift
+from hffm_opt.plan.model import Arc, Plan, RoundPlan, Tree
+from hffm_opt.problem.model import Cell, Problem
+from hffm_opt.scenario.model import CLOUD
+
+TOLERANCE = 1e-6
+
+
+def _above(value: float, limit: float) -> bool:
+    return value > limit * (1 + TOLERANCE)
+
+
+def _differs(value: float, given: float) -> bool:
+    return abs(value - given) > TOLERANCE * given
+
+
+def limit_violations(problem: Problem, plan: Plan) -> Iterator[Finding]:
+    """Yield every violated limit of a well-formed plan with its place and repair."""
+    limit = problem.scenario.planning.drift_max
+    penalty = drift(problem, plan.circulation)
+    if limit is not None and _above(penalty, limit):
+        yield Finding(
+            "circulation",
+            f"drift Phi = {penalty:.6g} exceeds planning.drift_max = {limit:.6g}",
+            "average modules more often, or raise drift_max",
+        )
+    for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True)):
+        rounds = [(f"rounds[{k}]", r) for k, r in enumerate(cell_plan.rounds)]
+        if cell_plan.collection is not None:
+            rounds.append(("collection", cell_plan.collection))
+        for name, round_plan in rounds:
+            yield from _round_violations(problem, cell, round_plan, f"cells[{i}].{name}")
+
+
+def _round_violations(problem: Problem, cell: Cell, plan: RoundPlan, path: str) -> Iterator[Finding]:
+    for j, name in zip(cell.members, cell.names, strict=True):
+        frequency = plan.cpu_hz[name]
+        low, high = float(problem.cpu_min_hz[j]), float(problem.cpu_max_hz[j])
+        fixed = problem.fixed_allocation and _differs(frequency, high)
+        if frequency < low * (1 - TOLERANCE) or _above(frequency, high) or fixed:
+            allowed = f"{high:.6g}" if problem.fixed_allocation else f"{low:.6g} to {high:.6g}"
+            yield Finding(f"{path}.cpu_hz.{name}", f"{frequency:.6g} Hz", f"allowed: {allowed} Hz")
+    for kind in ("gather", "scatter", "uplink", "downlink"):
+        tree: Tree | None = getattr(plan, kind)
+        if tree is not None:
+            yield from _tree_violations(problem, cell, tree, f"{path}.{kind}")
+
+
+def _limits_of(problem: Problem, cell: Cell, arc: Arc) -> tuple[str, float, float, float]:
+    """Return band, gain, power cap in W and bandwidth in Hz of an arc."""
+    if arc.target == cell.edge.name:
+        i = cell.names.index(arc.source)
+        cap = float(problem.uplink_power_w[cell.members[i]])
+        return "uplink", float(cell.uplink_gain[i]), cap, cell.edge.uplink_bandwidth_hz
+    if arc.source == cell.edge.name:
+        i = cell.names.index(arc.target)
+        return (
+            "downlink",
+            float(cell.downlink_gain[i]),
+            cell.edge.downlink_power_w,
+            cell.edge.downlink_bandwidth_hz,
+        )
+    i, j = cell.names.index(arc.source), cell.names.index(arc.target)
+    cap = float(problem.d2d_power_w[cell.members[i]])
+    return "d2d", float(cell.d2d_gain[i, j]), cap, cell.edge.d2d_bandwidth_hz
+
+
+def _tree_violations(problem: Problem, cell: Cell, tree: Tree, path: str) -> Iterator[Finding]:
+    physics = problem.scenario.physics
+    if tree.uplink_charge == "mean" and not problem.published:
+        yield Finding(f"{path}.uplink_charge", "'mean' is the published arithmetic's alone", "use 'own'")
+    used: dict[str, float] = {}
+    for i, arc in enumerate(tree.arcs):
+        where = f"{path}.arcs[{i}]"
+        if CLOUD in (arc.source, arc.target):
+            if arc.bandwidth_hz is not None or arc.power_w is not None:
+                yield Finding(where, "the direct link's band and power are given, not chosen", "set both to null")
+            continue
+        band, gain, cap, width = _limits_of(problem, cell, arc)
+        if arc.bandwidth_hz is None or arc.power_w is None:
+            yield Finding(where, "a radio link needs bandwidth_hz and power_w", "give both")
+            continue
+        if gain <= 0:
+            yield Finding(where, f"no link from {arc.source} to {arc.target}", "relay through another device")
+        if _above(arc.power_w, cap) or (problem.fixed_allocation and _differs(arc.power_w, cap)):
+            word = "fixed at" if problem.fixed_allocation else "at most"
+            yield Finding(f"{where}.power_w", f"{arc.power_w:.6g} W", f"{word} {cap:.6g} W")
+        if problem.fixed_allocation and _differs(arc.bandwidth_hz, width):
+            yield Finding(f"{where}.bandwidth_hz", f"{arc.bandwidth_hz:.6g} Hz", f"fixed at {width:.6g} Hz")
+        if getattr(physics, f"{band}_sharing") == "shared":
+            used[band] = used.get(band, 0.0) + arc.bandwidth_hz
+        elif _above(arc.bandwidth_hz, width):
+            yield Finding(f"{where}.bandwidth_hz", f"{arc.bandwidth_hz:.6g} Hz", f"at most {width:.6g} Hz")
+    for band, total in used.items():
+        budget = getattr(cell.edge, f"{band}_bandwidth_hz")
+        if _above(total, budget):
+            yield Finding(f"{path}.arcs", f"{total:.6g} Hz of the {band} band", f"use at most {budget:.6g} Hz in all")

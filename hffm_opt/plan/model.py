@@ -1,0 +1,81 @@
+"""The plan: circulation, association, heads, trees and allocation, as one frozen value that round-trips in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hffm_opt.plan.circulation import Circulation, ModuleCirculation
+from hffm_opt.scenario.model import Frozen, Name
+
+
+class Arc(Frozen):
+    """One transmission: source sends to target. Band and power are null on the given links to and from the cloud."""
+
+    source: Name
+    target: Name
+    bandwidth_hz: Annotated[float, Field(gt=0)] | None = None
+    power_w: Annotated[float, Field(gt=0)] | None = None
+
+
+class Tree(Frozen):
+    """Arcs that gather into a root or scatter from it.
+
+    ``relay: sum`` adds up what passes (in-network aggregation: one copy per module on an arc); ``forward`` passes
+    every owner's copy on, and only the device that uploads to the edge (or the head) adds them up.
+    ``uplink_charge: mean`` charges the cellular arc at the mean over the cell's members, which is the expected cost
+    of an uploader drawn at random; the published study counts so, and only its arithmetic admits it.
+    """
+
+    relay: Literal["sum", "forward"] = "sum"
+    uplink_charge: Literal["own", "mean"] = "own"
+    arcs: tuple[Arc, ...]
+
+
+class RoundPlan(Frozen):
+    """What a cell does in one kind of round.
+
+    ``gather`` and ``scatter`` serve the modules averaged at the head, ``uplink`` and ``downlink`` those averaged at
+    the edge or the cloud. ``cpu_hz`` is each device's CPU frequency while it trains.
+    """
+
+    head: Name | None = None
+    gather: Tree | None = None
+    scatter: Tree | None = None
+    uplink: Tree | None = None
+    downlink: Tree | None = None
+    cpu_hz: dict[Name, Annotated[float, Field(gt=0)]]
+
+
+class CellPlan(Frozen):
+    """The plan of one cell: whom the edge serves, and one round plan for each kind of round (0..K).
+
+    ``collection`` is the last round of the published arithmetic's 200, where a plan that never reaches the cloud
+    still hands in its result.
+    """
+
+    edge: Name
+    devices: tuple[Name, ...]
+    rounds: Annotated[tuple[RoundPlan, ...], Field(min_length=1)]
+    collection: RoundPlan | None = None
+
+
+class ScenarioReference(Frozen):
+    """Which scenario a plan was made for."""
+
+    name: str
+    fingerprint: str
+
+
+class Plan(Frozen):
+    """Every decision for a scenario. Judge it with :func:`hffm_opt.evaluate`, run it with :func:`hffm_opt.train`."""
+
+    format: Literal["hffm-plan/1"] = "hffm-plan/1"
+    scenario: ScenarioReference
+    method: str
+    circulation: Circulation
+    cells: tuple[CellPlan, ...]
+
+
+__all__ = ["Arc", "CellPlan", "ModuleCirculation", "Plan", "RoundPlan", "ScenarioReference", "Tree"]

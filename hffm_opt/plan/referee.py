@@ -1,0 +1,244 @@
+"""The referee: latency, energy, learning penalty and feasibility of any plan, whoever made it.
+
+No solver's word is taken: heuristics, exact methods and the execution ledger are all held against this evaluation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from hffm_opt.errors import Finding, InputError
+from hffm_opt.plan.circulation import Tier, drift, kind_of_round, tiers, top_kind
+from hffm_opt.plan.limits import limit_violations
+from hffm_opt.plan.model import Plan
+from hffm_opt.plan.rounds import RoundCost, round_cost
+from hffm_opt.problem.model import Problem
+from hffm_opt.problem.radio import Floats
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Per-round energies in J by cell, by band (with ``compute``) and by module, bits by band, busy seconds by cell."""
+
+    energy_by_cell_j: dict[str, float]
+    energy_by_band_j: dict[str, float]
+    energy_by_module_j: dict[str, float]
+    bits_by_band: dict[str, float]
+    busy_by_cell_s: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a plan costs per round (cycle value / rounds of the cycle) and which limits it breaks."""
+
+    feasible: bool
+    latency_s: float
+    energy_j: float
+    drift: float
+    bits: float
+    cycle_rounds: int
+    violations: tuple[Finding, ...]
+    breakdown: Breakdown
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """Predicted totals of a run of some rounds."""
+
+    rounds: int
+    latency_s: float
+    energy_j: float
+    bits: float
+
+
+@dataclass(frozen=True, eq=False)
+class KindCosts:
+    """Costs of every kind of round (rows 0..K, one more for a collection) in every cell (columns)."""
+
+    top: int
+    before_s: Floats
+    after_s: Floats
+    energy_j: Floats
+    bits: Floats
+    meets: tuple[bool, ...]
+    rounds: tuple[tuple[RoundCost, ...], ...]
+
+
+def check_plan(problem: Problem, plan: Plan) -> None:
+    """Refuse a plan that is not for this problem, or not complete.
+
+    Raises:
+        InputError: with the place and the repair.
+    """
+    if plan.scenario.fingerprint != problem.fingerprint:
+        raise InputError.one(
+            "scenario.fingerprint",
+            f"the plan was made for scenario '{plan.scenario.name}' ({plan.scenario.fingerprint[:12]}), "
+            f"not for '{problem.scenario.name}' ({problem.fingerprint[:12]}) as it stands now",
+            "plan this scenario anew, or give the scenario that the plan was made for",
+        )
+    named = [c.module for c in plan.circulation]
+    if named != list(problem.modules):
+        unknown = sorted(set(named) - set(problem.modules))
+        what = f"unknown module '{unknown[0]}'" if unknown else "a module is missing, doubled or out of order"
+        raise InputError.one("circulation", what, f"list these modules in this order: {', '.join(problem.modules)}")
+    if [c.edge for c in plan.cells] != [c.edge.name for c in problem.cells]:
+        raise InputError.one(
+            "cells",
+            "the plan's cells are not the scenario's",
+            f"list: {', '.join(c.edge.name for c in problem.cells)}",
+        )
+    kinds = top_kind(plan.circulation) + 1
+    for i, (cell_plan, cell) in enumerate(zip(plan.cells, problem.cells, strict=True)):
+        if set(cell_plan.devices) != set(cell.names) or len(cell_plan.devices) != cell.size:
+            raise InputError.one(f"cells[{i}].devices", "not the devices that this edge serves", "list them all, once")
+        if len(cell_plan.rounds) != kinds:
+            raise InputError.one(
+                f"cells[{i}].rounds",
+                f"{len(cell_plan.rounds)} kinds of round, the periods make {kinds}",
+                "give each",
+            )
+        if _collects(problem, plan) and cell_plan.collection is None:
+            raise InputError.one(
+                f"cells[{i}].collection",
+                "the published arithmetic ends a run that never reaches the cloud with a collection",
+                "give the round that hands in the result",
+            )
+
+
+def _collects(problem: Problem, plan: Plan) -> bool:
+    return problem.published and all(c.cloud is None for c in plan.circulation)
+
+
+def kind_costs(problem: Problem, plan: Plan) -> KindCosts:
+    """Return what every kind of round costs every cell."""
+    check_plan(problem, plan)
+    top = top_kind(plan.circulation)
+    levels = [tiers(plan.circulation, kind) for kind in range(top + 1)]
+    rows = []
+    for kind, level in enumerate(levels):
+        rows.append(
+            tuple(
+                round_cost(problem, cell, cell_plan.rounds[kind], level, f"cells[{i}].rounds[{kind}]")
+                for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True))
+            )
+        )
+    meets = [bool((level == Tier.CLOUD).any()) for level in levels]
+    if _collects(problem, plan):
+        handed_in = np.full(len(problem.modules), int(Tier.CLOUD))
+        last = []
+        for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True)):
+            assert cell_plan.collection is not None
+            last.append(round_cost(problem, cell, cell_plan.collection, handed_in, f"cells[{i}].collection", True))
+        rows.append(tuple(last))
+        meets.append(True)
+    return KindCosts(
+        top=top,
+        before_s=np.array([[c.before_s for c in row] for row in rows]),
+        after_s=np.array([[c.after_s for c in row] for row in rows]),
+        energy_j=np.array([[sum(c.tally.energies()) for c in row] for row in rows]),
+        bits=np.array([[sum(c.tally.bits_by_band.values()) for c in row] for row in rows]),
+        meets=tuple(meets),
+        rounds=tuple(rows),
+    )
+
+
+def cycle_kinds(problem: Problem, plan: Plan) -> list[int]:
+    """Return the kinds of the rounds of one cycle, in order (the collection's kind is K + 1)."""
+    top = top_kind(plan.circulation)
+    if _collects(problem, plan):
+        assert problem.scenario.physics.reference is not None
+        length = problem.scenario.physics.reference.collection_rounds
+        return [*(kind_of_round(k, top) for k in range(1, length)), top + 1]
+    return [kind_of_round(k, top) for k in range(1, (1 << top) + 1)]
+
+
+def _walk(costs: KindCosts, kinds: list[int]) -> float:
+    """Return the seconds of a sequence of rounds: cells run freely and meet at cloud events."""
+    total, elapsed = 0.0, np.zeros(costs.before_s.shape[1])
+    for kind in kinds:
+        elapsed = elapsed + costs.before_s[kind]
+        if costs.meets[kind]:
+            total += float(elapsed.max()) + float(costs.after_s[kind].max())
+            elapsed = np.zeros_like(elapsed)
+    return total + float(elapsed.max())
+
+
+def run_cost(problem: Problem, plan: Plan, rounds: int) -> RunCost:
+    """Return the predicted totals of the first ``rounds`` rounds (no collection: training goes on).
+
+    Raises:
+        InputError: the plan does not fit the problem.
+    """
+    costs = kind_costs(problem, plan)
+    kinds = [kind_of_round(k, costs.top) for k in range(1, rounds + 1)]
+    return RunCost(
+        rounds,
+        _walk(costs, kinds),
+        float(sum(costs.energy_j[kind].sum() for kind in kinds)),
+        float(sum(costs.bits[kind].sum() for kind in kinds)),
+    )
+
+
+def evaluate_plan(problem: Problem, plan: Plan) -> Evaluation:
+    """Judge a plan: latency and energy per round, their breakdown, and every violated limit.
+
+    Args:
+        problem: the compiled scenario.
+        plan: any plan made for it.
+
+    Returns:
+        The evaluation. ``feasible`` is false when a limit is violated by more than 1e-6 relative.
+
+    Raises:
+        InputError: the plan is malformed or made for another scenario.
+
+    Example:
+        >>> import hffm_opt
+        >>> round(hffm_opt.evaluate("paper", hffm_opt.plan("paper", method="star").plan).latency_s, 4)
+        12.1
+    """
+    costs = kind_costs(problem, plan)
+    kinds = cycle_kinds(problem, plan)
+    length = len(kinds)
+    counts = Counter(kinds)
+    violations = tuple(limit_violations(problem, plan))
+    return Evaluation(
+        feasible=not violations,
+        latency_s=_walk(costs, kinds) / length,
+        energy_j=float(sum(n * costs.energy_j[k].sum() for k, n in counts.items())) / length,
+        drift=drift(problem, plan.circulation),
+        bits=float(sum(n * costs.bits[k].sum() for k, n in counts.items())) / length,
+        cycle_rounds=length,
+        violations=violations,
+        breakdown=_breakdown(problem, costs, counts, length),
+    )
+
+
+def _breakdown(problem: Problem, costs: KindCosts, counts: Counter[int], length: int) -> Breakdown:
+    bands: defaultdict[str, float] = defaultdict(float)
+    bits: defaultdict[str, float] = defaultdict(float)
+    modules = np.zeros(len(problem.modules))
+    cells = np.zeros(len(problem.cells))
+    busy = np.zeros(len(problem.cells))
+    for kind, times in counts.items():
+        share = times / length
+        cells += share * costs.energy_j[kind]
+        busy += share * (costs.before_s[kind] + costs.after_s[kind])
+        for cost in costs.rounds[kind]:
+            modules += share * cost.tally.energy_by_module
+            for band, value in cost.tally.energy_by_band.items():
+                bands[band] += share * value
+            for band, value in cost.tally.bits_by_band.items():
+                bits[band] += share * value
+    names = [cell.edge.name for cell in problem.cells]
+    return Breakdown(
+        energy_by_cell_j=dict(zip(names, cells.tolist(), strict=True)),
+        energy_by_band_j=dict(bands),
+        energy_by_module_j=dict(zip(problem.modules, modules.tolist(), strict=True)),
+        bits_by_band={band: value for band, value in bits.items() if band != "compute"},
+        busy_by_cell_s=dict(zip(names, busy.tolist(), strict=True)),
+    )

@@ -1,0 +1,137 @@
+"""From a scenario to its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hffm_opt.errors import InputError
+from hffm_opt.problem.model import Cell, Problem
+from hffm_opt.problem.radio import Floats, noise_w_per_hz, path_gain
+from hffm_opt.scenario.model import Device, Module, Scenario
+from hffm_opt.seeds import derive
+
+
+class _Fading:
+    """Fading power per directed link: as listed, else that of the reverse direction, else by the fading law."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._given = {(link.source, link.target): link.fading for link in scenario.links}
+        self._rayleigh = scenario.physics.fading == "rayleigh"
+        self._seed = scenario.seed
+
+    def __call__(self, source: str, target: str) -> float:
+        for pair in ((source, target), (target, source)):
+            if pair in self._given:
+                return self._given[pair]
+        if not self._rayleigh:
+            return 1.0
+        # Seeding by the unordered pair makes the channel reciprocal.
+        return float(derive(self._seed, "fading", *sorted((source, target))).exponential())
+
+
+def associate(scenario: Scenario) -> dict[str, str]:
+    """Return the serving edge of every device: the one it names, else the nearest."""
+    places = np.array([(edge.x_m, edge.y_m) for edge in scenario.edges])
+    names = [edge.name for edge in scenario.edges]
+
+    def nearest(device: Device) -> str:
+        return names[int(np.argmin(np.hypot(*(places - (device.x_m, device.y_m)).T)))]
+
+    return {device.name: device.edge or nearest(device) for device in scenario.devices}
+
+
+def owned_tasks(device: Device) -> frozenset[str]:
+    """Return the tasks of which a device holds samples."""
+    return frozenset(task for task, count in device.samples.items() if count > 0)
+
+
+def flop_per_sample(modules: tuple[Module, ...], task: str) -> float:
+    """Return the FLOPs of one training sample of a task: forward and backward through every module it needs."""
+    return sum(m.forward_flop + m.backward_flop for m in modules if task in m.tasks)
+
+
+def _cycles(scenario: Scenario, device: Device) -> float:
+    flop = sum(count * flop_per_sample(scenario.modules, task) for task, count in device.samples.items() if count)
+    return scenario.learning.local_passes * flop / device.flop_per_cycle
+
+
+def _cell(scenario: Scenario, index: int, served: Mapping[str, str], fading: _Fading) -> Cell:
+    physics, edge = scenario.physics, scenario.edges[index]
+    rows = [i for i, device in enumerate(scenario.devices) if served[device.name] == edge.name]
+    devices = [scenario.devices[i] for i in rows]
+    places = np.array([(d.x_m, d.y_m) for d in devices]).reshape(-1, 2)
+    to_edge = np.hypot(*(places - (edge.x_m, edge.y_m)).T)
+    between = np.hypot(*(places[:, None, :] - places[None, :, :]).transpose(2, 0, 1))
+    gain = path_gain(physics.path_loss, to_edge)
+    d2d = path_gain(physics.d2d_path_loss, between)
+    size = len(devices)
+    for i in range(size):
+        for j in range(size):
+            far = physics.d2d_range_m is not None and between[i, j] > physics.d2d_range_m
+            able = i != j and devices[i].d2d and devices[j].d2d and not far
+            d2d[i, j] *= fading(devices[i].name, devices[j].name) if able else 0.0
+    return Cell(
+        index=index,
+        edge=edge,
+        names=tuple(d.name for d in devices),
+        members=np.array(rows, dtype=np.int64),
+        uplink_gain=gain * np.array([fading(d.name, edge.name) for d in devices]),
+        downlink_gain=gain * np.array([fading(edge.name, d.name) for d in devices]),
+        d2d_gain=d2d,
+    )
+
+
+def build_problem(scenario: Scenario) -> Problem:
+    """Compile a checked scenario to arrays.
+
+    Args:
+        scenario: as :func:`hffm_opt.load_scenario` returns it.
+
+    Returns:
+        The problem. Edges without devices have no cell.
+
+    Raises:
+        InputError: a device's channel gain is zero or not finite (it is out of reach of its edge).
+
+    Example:
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> build_problem(load_scenario("tiny")).owners.shape
+        (6, 3)
+    """
+    served, fading = associate(scenario), _Fading(scenario)
+    used = set(served.values())
+    cells = [_cell(scenario, i, served, fading) for i, e in enumerate(scenario.edges) if e.name in used]
+    trainable = [m for m in scenario.modules if m.trainable]
+    owned = [owned_tasks(d) for d in scenario.devices]
+    charged = scenario.physics.profile == "si"
+
+    def per_device(values: list[float]) -> Floats:
+        return np.array(values, dtype=float)
+
+    problem = Problem(
+        scenario=scenario,
+        modules=tuple(m.name for m in trainable),
+        payload_bit=np.array([m.payload_bit for m in trainable], dtype=float),
+        divergence_within=np.array([m.divergence_within for m in trainable]),
+        divergence_between=np.array([m.divergence_between for m in trainable]),
+        owners=np.array([[bool(tasks & set(m.tasks)) for m in trainable] for tasks in owned]),
+        cycles=per_device([_cycles(scenario, d) if charged else 0.0 for d in scenario.devices]),
+        cpu_min_hz=per_device([d.cpu_min_hz for d in scenario.devices]),
+        cpu_max_hz=per_device([d.cpu_max_hz for d in scenario.devices]),
+        capacitance_j_s2=per_device([d.capacitance_j_s2 for d in scenario.devices]),
+        uplink_power_w=per_device([d.uplink_power_w for d in scenario.devices]),
+        d2d_power_w=per_device([d.d2d_power_w for d in scenario.devices]),
+        noise_w_per_hz=noise_w_per_hz(scenario.physics),
+        cells=tuple(cells),
+    )
+    for cell in cells:
+        for name, gain in zip(cell.names, cell.uplink_gain, strict=True):
+            if not (np.isfinite(gain) and gain > 0):
+                raise InputError.one(
+                    f"devices.{name}",
+                    f"its channel gain to {cell.edge.name} is {gain}",
+                    "move it or change its edge",
+                )
+    return problem

@@ -1,0 +1,213 @@
+"""The scenario: everything that is given, as frozen types that check themselves.
+
+SI units, the unit as a suffix of each name. Reading a file, and the checks between fields, live beside this file in
+``read`` and ``check``; what is computed from a scenario lives in :mod:`hffm_opt.problem`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CLOUD = "cloud"
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
+ModuleKind = Literal["encoder", "prompt", "expert", "adapter", "head", "backbone"]
+
+
+class Frozen(BaseModel):
+    """Base of all file types: immutable, strict, finite numbers only, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class LogDistance(Frozen):
+    """Log-distance law: loss in dB = ``loss_at_1m_db + 10 exponent log10(distance)``."""
+
+    law: Literal["log-distance"] = "log-distance"
+    loss_at_1m_db: float = 30.0
+    exponent: Positive = 3.0
+
+
+class Tr38901(Frozen):
+    """3GPP TR 38.901 table 7.4.1-1, urban macro (``uma``) or street canyon (``umi``), with or without line of sight."""
+
+    law: Literal["uma-los", "uma-nlos", "umi-los", "umi-nlos"]
+    carrier_hz: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
+    edge_height_m: Positive = 25.0
+    device_height_m: Annotated[float, Field(ge=1.5, le=22.5)] = 1.5
+
+
+class ReferenceArithmetic(Frozen):
+    """The published case study's own way of counting (see the page on model validation)."""
+
+    noise_offset_db: float = -30.0
+    uplink_charged_power_w: Positive = 0.6
+    d2d_charged_power_w: Positive = 0.6
+    collection_rounds: Annotated[int, Field(ge=2)] = 200
+
+
+class Physics(Frozen):
+    """Radio and accounting rules. ``reference`` counts as published, ``si`` counts correctly and completely.
+
+    ``sharing`` says for each band whether the bandwidth stated at the edge is every link's own (``dedicated``) or one
+    budget that all links of the cell share in a phase (``shared``). ``allocation: fixed`` holds bandwidth, power and
+    CPU frequency at their stated values; ``optimised`` lets the plan choose them within budgets and caps.
+    """
+
+    profile: Literal["reference", "si"]
+    path_loss: Annotated[LogDistance | Tr38901, Field(discriminator="law")] = LogDistance()
+    d2d_path_loss: Annotated[LogDistance | Tr38901, Field(discriminator="law")] = LogDistance()
+    noise_dbm_per_hz: float = -174.0
+    fading: Literal["none", "rayleigh"] = "none"
+    uplink_sharing: Literal["dedicated", "shared"] = "shared"
+    downlink_sharing: Literal["dedicated", "shared"] = "shared"
+    d2d_sharing: Literal["dedicated", "shared"] = "shared"
+    d2d_range_m: Positive | None = None
+    allocation: Literal["fixed", "optimised"] = "optimised"
+    reference: ReferenceArithmetic | None = None
+
+
+class DirectLink(Frozen):
+    """A wide-area link between each device and the cloud; it bypasses the edge."""
+
+    rate_bit_per_s: Positive
+    delay_s: NonNegative = 0.0
+    power_w: NonNegative = 0.0
+
+
+class Cloud(Frozen):
+    """The cloud, and the direct link that devices may have to it."""
+
+    direct: DirectLink | None = None
+
+
+class Edge(Frozen):
+    """An edge server with its radio bands and its backhaul to the cloud."""
+
+    name: Name
+    x_m: float
+    y_m: float
+    uplink_bandwidth_hz: Positive
+    downlink_bandwidth_hz: Positive
+    d2d_bandwidth_hz: Positive
+    downlink_power_w: Positive
+    backhaul_rate_bit_per_s: Positive
+    backhaul_delay_s: NonNegative = 0.0
+    backhaul_power_w: NonNegative = 0.0
+
+
+class Device(Frozen):
+    """A device: where it is, what it can spend, which data it holds (samples per task)."""
+
+    name: Name
+    x_m: float
+    y_m: float
+    edge: Name | None = None
+    uplink_power_w: Positive
+    d2d_power_w: Positive
+    d2d: bool = True
+    cpu_min_hz: Positive = 0.2e9
+    cpu_max_hz: Positive = 2.0e9
+    capacitance_j_s2: NonNegative = 1e-28
+    flop_per_cycle: Positive = 4.0
+    memory_bit: Positive | None = None
+    modalities: tuple[Name, ...] = ("image", "text")
+    samples: dict[Name, Annotated[int, Field(ge=0)]]
+
+
+class LinkFading(Frozen):
+    """The fading power ``|h|^2`` of one directed link, as a factor on its path gain."""
+
+    source: Name
+    target: Name
+    fading: Positive
+
+
+class Module(Frozen):
+    """A part of the model: what it weighs on a link and what it costs per sample.
+
+    ``divergence_within`` and ``divergence_between`` are the measured or assumed drift of the module's copies between
+    devices of a cell and between cells; they weigh the module in the learning penalty.
+    """
+
+    name: Name
+    kind: ModuleKind
+    tasks: tuple[Name, ...]
+    modalities: tuple[Name, ...] = ()
+    payload_bit: Annotated[int, Field(ge=0)]
+    forward_flop: NonNegative = 0.0
+    backward_flop: NonNegative = 0.0
+    trainable: bool = True
+    divergence_within: NonNegative = 1.0
+    divergence_between: NonNegative = 1.0
+
+
+class Task(Frozen):
+    """A task: what it needs, how its data spread, how much it matters."""
+
+    name: Name
+    modalities: tuple[Name, ...] = ("image", "text")
+    answers: Annotated[int, Field(ge=2)]
+    importance: Positive = 1.0
+    dirichlet_alpha: Positive = 0.5
+    test_samples: Annotated[int, Field(ge=1)] = 400
+
+
+class Learning(Frozen):
+    """How devices train: backbone, local passes over their data per round, optimiser.
+
+    ``payload: counted`` says that the modules' sizes are those of the serialised weights; ``assumed`` that they were
+    given and differ from the bytes that really move, which are then reported beside them.
+    """
+
+    backbone: str = "vilt-small"
+    adapter_width: Annotated[int, Field(ge=1)] = 32
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    local_passes: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Positive = 1e-3
+    payload: Literal["counted", "assumed"] = "counted"
+
+
+class Planning(Frozen):
+    """What the planner may choose from and what it minimises.
+
+    ``periods`` are the finite dyadic periods of the menu; ``horizon_rounds`` stands for "never" in the learning
+    penalty Phi; ``drift_max`` is the limit on Phi; ``drift_weight`` its weight in the objective.
+    """
+
+    periods: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 16)
+    horizon_rounds: Annotated[int, Field(ge=2)] = 200
+    drift_max: NonNegative | None = None
+    drift_weight: NonNegative = 0.0
+    latency_weight: NonNegative = 1.0
+    energy_weight: NonNegative = 1.0
+
+
+class Scenario(Frozen):
+    """A network, an M3T model and its tasks. Read one with :func:`hffm_opt.load_scenario`."""
+
+    format: Literal["hffm-scenario/1"] = "hffm-scenario/1"
+    name: Name
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    physics: Physics
+    cloud: Cloud = Cloud()
+    edges: Annotated[tuple[Edge, ...], Field(min_length=1)]
+    devices: Annotated[tuple[Device, ...], Field(min_length=1)]
+    links: tuple[LinkFading, ...] = ()
+    modules: Annotated[tuple[Module, ...], Field(min_length=1)]
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    learning: Learning = Learning()
+    planning: Planning = Planning()
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name"})
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()

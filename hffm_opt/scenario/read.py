@@ -1,0 +1,60 @@
+"""From a built-in name or a file to a checked scenario."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from hffm_opt.errors import Finding, InputError
+from hffm_opt.scenario.builtin import BUILTINS
+from hffm_opt.scenario.check import check_scenario
+from hffm_opt.scenario.model import Scenario
+from hffm_opt.serial import parse_text, read_text, validate
+
+
+def parse_scenario(data: Any) -> Scenario:
+    """Turn parsed YAML/JSON into a checked scenario.
+
+    Raises:
+        InputError: with all findings, each with its path and repair.
+    """
+    scenario = validate(data, Scenario, "scenario")
+    findings = check_scenario(scenario)
+    if findings:
+        raise InputError(findings)
+    return scenario
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """Return a built-in scenario by name, or read one from a YAML or JSON file.
+
+    Raises:
+        InputError: no such name or file, not valid YAML/JSON, or a scenario with faults; all faults at once.
+
+    Example:
+        >>> load_scenario("paper").fingerprint() == load_scenario("paper").fingerprint()
+        True
+    """
+    text = str(name_or_path)
+    if text in BUILTINS:
+        return BUILTINS[text]()
+    path = Path(text)
+    if not path.suffix and "/" not in text and not path.exists():
+        near = difflib.get_close_matches(text, BUILTINS, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise InputError.one(
+            text,
+            "there is no built-in scenario and no file of this name",
+            f"{hint}built in: {', '.join(BUILTINS)}",
+        )
+    return parse_scenario(parse_text(read_text(path, "scenario"), str(path)))
+
+
+def findings_of(name_or_path: str | Path) -> tuple[Finding, ...]:
+    """Return every finding of a scenario, as ``hffm check`` shows them; empty when it is sound."""
+    try:
+        load_scenario(name_or_path)
+    except InputError as error:
+        return error.findings
+    return ()
