@@ -1,0 +1,218 @@
+"""Checkpoints on disk: a folder in the Hugging Face layout, read strictly, with safetensors only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hffm_opt.errors import Finding, InputError
+from hffm_opt.learning.backbones.vilt import ViltBackbone
+
+if TYPE_CHECKING:
+    from transformers import ViltConfig
+
+    from hffm_opt.learning.tasks.tokens import Tokenizer
+
+CONFIG, WEIGHTS, PROCESSOR, MANIFEST = (
+    "config.json",
+    "model.safetensors",
+    "preprocessor_config.json",
+    "manifest.json",
+)
+FORMAT_VERSION = 1
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+_HEADS = (
+    "mlm_score.",
+    "classifier.",
+    "rank_output.",
+)  # parts of checkpoints that stand on top of the backbone
+_BUFFERS = ("embeddings.text_embeddings.position_ids", "embeddings.text_embeddings.token_type_ids")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_files(folder: Path, *, need_manifest: bool) -> dict[str, Any]:
+    """Return the folder's manifest (empty where there is none) after holding every file in it against its
+    SHA-256.
+
+    Raises:
+        InputError: a needed file is missing, the manifest cannot be read, or a file differs from it.
+    """
+    needed = (CONFIG, WEIGHTS, PROCESSOR, *((MANIFEST,) if need_manifest else ()))
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if missing:
+        repair = "save model (safetensors), image processor and tokeniser there with `save_pretrained`"
+        raise InputError(Finding(str(folder / name), "the file is missing", repair) for name in missing)
+    if not (folder / MANIFEST).is_file():
+        return {}
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version, files = manifest["format_version"], dict(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError.one(str(folder / MANIFEST), f"not a manifest: {error}", "restore the folder") from error
+    if version != FORMAT_VERSION:
+        raise InputError.one(str(folder / MANIFEST), f"format version {version}", f"use version {FORMAT_VERSION}")
+    findings = [
+        Finding(str(folder / name), "the SHA-256 differs from the manifest's", "restore the file, it is damaged")
+        for name, expected in sorted(files.items())
+        if not (folder / name).is_file() or file_sha256(folder / name) != expected
+    ]
+    if findings:
+        raise InputError(findings)
+    return manifest
+
+
+def read_backbone_state(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a file's backbone tensors in fp32, exactly the keys and shapes of
+    ``expected``.
+
+    Task heads on top of the backbone are left out.
+
+    Raises:
+        InputError: the file is no safetensors file, or keys or shapes differ.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        stored = load_file(path)
+    except SafetensorError as error:
+        raise InputError.one(str(path), f"not a safetensors file: {error}", "save the model again") from error
+    named = {key.removeprefix("vilt."): value for key, value in stored.items() if not key.startswith(_HEADS)}
+    state = {key: value.to(torch.float32) for key, value in named.items() if key not in _BUFFERS}
+    findings = [
+        Finding(f"{path}:{key}", "the tensor is missing", "save the whole model, pooler included")
+        for key in sorted(expected.keys() - state.keys())
+    ]
+    findings += [
+        Finding(
+            f"{path}:{key}",
+            "the model has no such tensor",
+            "use the configuration that belongs to the weights",
+        )
+        for key in sorted(state.keys() - expected.keys())
+    ]
+    findings += [
+        Finding(
+            f"{path}:{key}",
+            f"shape {tuple(state[key].shape)} where the configuration says {tuple(expected[key].shape)}",
+            "use the configuration that belongs to the weights",
+        )
+        for key in sorted(expected.keys() & state.keys())
+        if state[key].shape != expected[key].shape
+    ]
+    if findings:
+        raise InputError(findings)
+    return state
+
+
+def _read_tokenizer(folder: Path, config: ViltConfig) -> Tokenizer | None:
+    """Return the folder's tokeniser, or None where it has none and was made for the embedded vocabulary."""
+    from transformers import AutoTokenizer
+
+    from hffm_opt.learning.tasks.tokens import embedded_vocabulary
+
+    if any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        loaded: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if len(loaded) != config.vocab_size:
+            raise InputError.one(
+                str(folder),
+                f"the tokeniser knows {len(loaded)} pieces and the model {config.vocab_size}",
+                "save the tokeniser that belongs to the model there",
+            )
+        tokenizer: Tokenizer = loaded
+        return tokenizer
+    if config.vocab_size != len(embedded_vocabulary()):
+        raise InputError.one(str(folder), "the folder has no tokeniser", "save the model's tokeniser there")
+    return None
+
+
+def load_checkpoint(folder: Path, name: str, *, need_manifest: bool = False) -> ViltBackbone:
+    """Return the ViLT of a checkpoint folder, in evaluation mode and with all parameters frozen.
+
+    Args:
+        folder: holds ``config.json``, ``model.safetensors``, ``preprocessor_config.json`` and, unless made
+            for the embedded vocabulary, a tokeniser; where a ``manifest.json`` is there, every file is held
+            against it.
+        name: the backbone's name.
+        need_manifest: whether a folder without manifest is refused.
+
+    Raises:
+        InputError: a file is missing or damaged, or does not fit the others.
+    """
+    from transformers import ViltConfig, ViltImageProcessorPil, ViltModel
+
+    from hffm_opt.learning.tasks.tokens import vocabulary_sha256
+
+    manifest = check_files(folder, need_manifest=need_manifest)
+    if manifest and manifest.get("vocabulary_sha256") != vocabulary_sha256():
+        raise InputError.one(
+            str(folder / MANIFEST), "the weights were made for another vocabulary", "pretrain them again"
+        )
+    try:
+        kind = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise InputError.one(str(folder / CONFIG), f"not a configuration: {error}", "save the model again") from error
+    if kind != "vilt":
+        raise InputError.one(str(folder / CONFIG), f"model_type is {kind!r}", "use a ViLT checkpoint")
+    config = ViltConfig.from_pretrained(folder, local_files_only=True)
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+        model: Any = ViltModel(config)
+    expected = {key: value for key, value in model.state_dict().items() if key not in _BUFFERS}
+    state = read_backbone_state(folder / WEIGHTS, expected)
+    buffers = {key: value for key, value in model.state_dict().items() if key in _BUFFERS}
+    model.load_state_dict({**state, **buffers}, strict=True)
+    processor = ViltImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    return freeze(ViltBackbone(model, name, processor, _read_tokenizer(folder, config)))
+
+
+def save_checkpoint(backbone: ViltBackbone, folder: Path, training: dict[str, Any]) -> None:
+    """Write a backbone that was made for the embedded vocabulary, weights in fp16, with its manifest.
+
+    ``training`` says how the weights came about (seed, steps, data splits) and is kept in the manifest.
+    """
+    import safetensors
+    import transformers
+    from safetensors.torch import save_file
+
+    from hffm_opt.learning.tasks.tokens import vocabulary_sha256
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: value.detach().to(torch.float16).contiguous()
+        for key, value in backbone.model.state_dict().items()
+        if key not in _BUFFERS
+    }
+    backbone.model.config.save_pretrained(folder)
+    backbone.processor.save_pretrained(folder)
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes 0600, which an installed package must not have
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "name": backbone.name,
+        "files": {name: file_sha256(folder / name) for name in (CONFIG, PROCESSOR, WEIGHTS)},
+        "vocabulary_sha256": vocabulary_sha256(),
+        "training": training,
+        "versions": {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "safetensors": safetensors.__version__,
+        },
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def freeze(backbone: ViltBackbone) -> ViltBackbone:
+    """Return the backbone itself, in evaluation mode, none of its parameters asking for a gradient."""
+    backbone.eval()
+    for parameter in backbone.parameters():
+        parameter.requires_grad_(False)
+    return backbone

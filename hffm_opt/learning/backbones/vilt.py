@@ -1,0 +1,99 @@
+"""ViLT (Kim et al., arXiv 2102.03334) from transformers, layer by layer and without its hidden randomness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hffm_opt.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import ViltModel
+
+    from hffm_opt.learning.tasks.tokens import Tokenizer
+
+
+class ViltBackbone(nn.Module):
+    """A ``ViltModel`` behind the :class:`~hffm_opt.learning.backbones.base.Backbone` protocol.
+
+    transformers shuffles the image patches with the global random generator in every forward pass, in
+    evaluation too. ViLT is equivariant to that order (positions are added before), so taking the patches in
+    reading order gives the same pooled output and leaves the generator alone.
+
+    Args:
+        model: the transformers model; its parameters are shared, not copied.
+        name: the name that plans and traces carry.
+        processor: the checkpoint's image processor, which says how pixels are scaled and resized.
+        tokenizer: the checkpoint's tokeniser; None stands for the embedded vocabulary's.
+
+    Raises:
+        InputError: the model samples image patches (``max_image_length``) or has no pooler.
+    """
+
+    def __init__(self, model: ViltModel, name: str, processor: Any, tokenizer: Tokenizer | None = None) -> None:
+        super().__init__()
+        if model.config.max_image_length is not None and model.config.max_image_length > 0:
+            raise InputError.one(
+                "backbone.max_image_length",
+                "the model samples patches at random",
+                "set max_image_length to -1",
+            )
+        if model.pooler is None:
+            raise InputError.one("backbone.pooler", "the model has no pooler", "load it with its pooling layer")
+        self.model = model
+        self.name = name
+        self.processor = processor
+        self.tokenizer = tokenizer
+        self.width: int = model.config.hidden_size
+        self.depth: int = model.config.num_hidden_layers
+
+    def preprocess(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return pixel values float32 [N, 3, H', W'] of RGB images uint8 [N, H, W, 3]."""
+        if self.processor.do_resize:
+            values: Tensor = self.processor(list(images), return_tensors="pt")["pixel_values"]
+            return values
+        mean, std = (
+            torch.tensor(numbers, dtype=torch.float32).view(1, 3, 1, 1)
+            for numbers in (self.processor.image_mean, self.processor.image_std)
+        )
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(torch.float32)
+        return (pixels * self.processor.rescale_factor - mean) / std
+
+    def embed(self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return hidden states [N, S, width] and additive mask [N, 1, 1, S], S = L + 1 + image patches."""
+        parts = self.model.embeddings
+        patches = parts.patch_embeddings(pixel_values)
+        batch, width, rows, columns = patches.shape
+        positions = parts.position_embeddings
+        side = int((positions.shape[1] - 1) ** 0.5)
+        grid = positions[:, 1:].transpose(1, 2).view(1, width, side, side)
+        grid = nn.functional.interpolate(grid, size=(rows, columns), mode="bilinear", align_corners=True)
+        class_token = (parts.cls_token + positions[:, :1]).expand(batch, -1, -1)
+        image = torch.cat((class_token, (patches + grid).flatten(2).transpose(1, 2)), dim=1)
+        kinds = parts.token_type_embeddings.weight
+        text = parts.text_embeddings(input_ids=input_ids) + kinds[0]
+        hidden = torch.cat((text, image + kinds[1]), dim=1)
+        kept = torch.cat((attention_mask, attention_mask.new_ones(batch, image.shape[1])), dim=1)
+        mask = (1.0 - kept.to(hidden.dtype)) * torch.finfo(hidden.dtype).min
+        return hidden, mask[:, None, None, :]
+
+    def layer(self, index: int, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Return the hidden states [N, S, width] after layer ``index``."""
+        output: Tensor = self.model.encoder.layer[index](hidden, mask)[0]
+        return output
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """Return the pooled first token of the last layer's hidden states, [N, width]."""
+        pooled: Tensor = self.model.pooler(self.model.layernorm(hidden))
+        return pooled
+
+    def forward(self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return the pooled output [N, width] of the backbone alone."""
+        hidden, mask = self.embed(pixel_values, input_ids, attention_mask)
+        for index in range(self.depth):
+            hidden = self.layer(index, hidden, mask)
+        return self.pool(hidden)
