@@ -7,18 +7,24 @@ True
 from __future__ import annotations
 
 import hashlib
+import operator
+from typing import SupportsIndex
 
 import numpy as np
 
-Key = str | int
+Key = str | SupportsIndex
 
 
 def derive_entropy(seed: int, *keys: Key) -> int:
     """Return 128 bits of entropy for the stream ``(seed, *keys)``; equal arguments give equal bits on any machine.
 
-    Keys are hashed with their types, so that ``("a", 1)`` and ``("a", "1")`` are different streams.
+    Texts and integers are told apart, so that ``("a", 1)`` and ``("a", "1")`` are different streams; integers are
+    equal by value, whatever their type (``numpy.int64(3)`` is 3).
+
+    Raises:
+        TypeError: a key is neither a text nor an integer.
     """
-    text = "\x1f".join(f"{type(key).__name__}:{key}" for key in (int(seed), *keys))
+    text = "\x1f".join(f"str:{key}" if isinstance(key, str) else f"int:{operator.index(key)}" for key in (seed, *keys))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
 
 

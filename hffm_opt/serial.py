@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -38,42 +38,50 @@ _REPAIRS = {
     "dict_type": "give a mapping: {key: value}",
     "model_type": "give a mapping: {key: value}",
     "too_short": "list at least one entry",
+    "value_error": "give a value that keeps this rule",
     "string_pattern_mismatch": "use letters, digits and . _ + - only, starting with a letter or digit",
 }
 
 
-_REPLACED_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "timestamp")}
+_REPLACED_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "merge", "timestamp", "value")}
+_FLOAT = re.compile(
+    r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?"
+    r"|[0-9][0-9_]*[eE][-+]?[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+# Without YAML 1.1's octal (010), sexagesimal (1:30), hexadecimal and binary integers, which surprise: they stay texts.
+_INT = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
 
 
 class _StrictLoader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2 scalars and unique keys."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in rules if tag not in _REPLACED_TAGS]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
-
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag not in _REPLACED_TAGS]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?"
-        r"|[0-9][0-9_]*[eE][-+]?[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
+_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+
+
+class _StrictDumper(yaml.SafeDumper):
+    """SafeDumper that also quotes the texts which only the strict loader takes for numbers, such as ``1e9``."""
+
+
+_StrictDumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
+    seen: set[str] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str | int | float | bool) and key is not None:
             raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key_node.start_mark)
-        if key in seen:
+        # Compared as texts, which is what JSON makes of keys: 1 and '1' are one key.
+        if str(key) in seen:
             raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands here twice", key_node.start_mark)
-        seen.add(key)
+        seen.add(str(key))
     return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
 
 
@@ -102,8 +110,10 @@ def read_text(path: Path, what: str) -> str:
         raise InputError.one(str(path), "there is no such file", repair) from None
     except UnicodeDecodeError as error:
         raise InputError.one(str(path), f"not a text file (byte {error.start})", f"give a {what} in UTF-8") from None
-    except OSError as error:
-        raise InputError.one(str(path), f"cannot be read: {error.strerror}", f"give a readable {what} file") from None
+    except (OSError, ValueError) as error:
+        raise InputError.one(
+            str(path), f"cannot be read: {getattr(error, 'strerror', error)}", f"give a readable {what} file"
+        ) from None
 
 
 def _siblings(path: Path) -> list[str]:
@@ -139,7 +149,7 @@ def _field_names(model: type[BaseModel]) -> list[str]:
 def _finding_of(error: Any, model: type[BaseModel]) -> Finding:
     kind, location = error["type"], error["loc"]
     repair = _REPAIRS.get(kind, "see the reference of the file format")
-    message = str(error["msg"])
+    message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(str(location[-1]), _field_names(model), n=1)
         message = "this key is not known here"
@@ -155,7 +165,12 @@ def validate(data: Any, model: type[ModelT], what: str) -> ModelT:
     """Turn parsed data into ``model``, or raise one InputError with every finding."""
     if not isinstance(data, dict):
         raise InputError.one("(whole file)", f"a {what} is a mapping, this is {type(data).__name__}", f"give a {what}")
-    bad = [Finding(f.path.lstrip("."), f.message, f.repair) for f in _non_finite(data, "")]
+    try:
+        bad = [Finding(f.path.lstrip("."), f.message, f.repair) for f in _non_finite(data, "")]
+    except RecursionError:
+        raise InputError.one(
+            "(whole file)", "an alias contains itself, or the nesting is too deep", "unfold it"
+        ) from None
     if bad:
         raise InputError(bad)
     try:
@@ -189,4 +204,5 @@ def dump_json(model: BaseModel) -> str:
 
 def dump_yaml(model: BaseModel) -> str:
     """Return a model as YAML text that :func:`parse_text` reads back to an equal model."""
-    return yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    data = model.model_dump(mode="json")
+    return str(yaml.dump(data, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True, width=120))

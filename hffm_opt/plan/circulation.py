@@ -17,7 +17,9 @@ from pydantic import Field, model_validator
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Frozen, Name
 
-Period = Annotated[int, Field(ge=1)] | None
+# Far beyond any horizon; the referee walks a whole cycle, so an absurd period must not reach it.
+LONGEST_PERIOD = 1 << 16
+Period = Annotated[int, Field(ge=1, le=LONGEST_PERIOD)] | None
 
 
 class Tier(IntEnum):
@@ -92,7 +94,8 @@ def uniform(problem: Problem, d2d: int | None, edge: int | None, cloud: int | No
 def drift(problem: Problem, circulation: Circulation) -> float:
     """Return the learning penalty ``Phi = sum_m (I_m^2 - 1) eps_within^2 + (G_m^2 - 1) eps_between^2``.
 
-    I_m are the rounds between any averages of m, G_m those between cloud averages; "never" counts as the horizon.
+    I_m are the rounds between any averages of m, G_m those between cloud averages; "never", and whatever is longer than
+    the horizon, counts as the horizon.
 
     Source: the shape of two-level local-SGD bounds (Wang et al., arXiv 2010.12998) and of module-wise bounds (HSFL,
     arXiv 2412.07197), with importance weights 1.
@@ -100,6 +103,7 @@ def drift(problem: Problem, circulation: Circulation) -> float:
     horizon = problem.scenario.planning.horizon_rounds
     local = np.array([c.local_rounds or horizon for c in circulation], dtype=float)
     cloud = np.array([c.cloud or horizon for c in circulation], dtype=float)
+    local, cloud = np.minimum(local, horizon), np.minimum(cloud, horizon)
     within = (local**2 - 1) * problem.divergence_within**2
     between = (cloud**2 - 1) * problem.divergence_between**2
     return float(within.sum() + between.sum())

@@ -177,7 +177,9 @@ class Tally:
         self.bits_by_band[band] = self.bits_by_band.get(band, 0.0) + bits
         total = share.sum()
         if total > 0:
-            self.energy_by_module += joules * share / total
+            moved = share > 0
+            # An unreachable link costs infinitely much, and nothing for the modules that do not use it.
+            self.energy_by_module[moved] += joules * (share[moved] / total)
 
     def add_transfers(self, transfers: tuple[Transfer, ...], payload_bit: Floats) -> None:
         """Charge the transfers of a tree."""

@@ -84,9 +84,7 @@ def _tree_violations(problem: Problem, cell: Cell, tree: Tree, path: str) -> Ite
                 yield Finding(where, "the direct link's band and power are given, not chosen", "set both to null")
             continue
         band, gain, cap, width = _limits_of(problem, cell, arc)
-        if arc.bandwidth_hz is None or arc.power_w is None:
-            yield Finding(where, "a radio link needs bandwidth_hz and power_w", "give both")
-            continue
+        assert arc.bandwidth_hz is not None and arc.power_w is not None  # `index_tree` refuses such an arc.
         if gain <= 0:
             yield Finding(where, f"no link from {arc.source} to {arc.target}", "relay through another device")
         if _above(arc.power_w, cap) or (problem.fixed_allocation and _differs(arc.power_w, cap)):

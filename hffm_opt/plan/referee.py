@@ -101,6 +101,12 @@ def check_plan(problem: Problem, plan: Plan) -> None:
                 f"{len(cell_plan.rounds)} kinds of round, the periods make {kinds}",
                 "give each",
             )
+        if not _collects(problem, plan) and cell_plan.collection is not None:
+            raise InputError.one(
+                f"cells[{i}].collection",
+                "only the published arithmetic, for a plan that never reaches the cloud, has a collection",
+                "remove it",
+            )
         if _collects(problem, plan) and cell_plan.collection is None:
             raise InputError.one(
                 f"cells[{i}].collection",

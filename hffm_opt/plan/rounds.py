@@ -51,6 +51,8 @@ def ready_seconds(problem: Problem, cell: Cell, plan: RoundPlan, path: str) -> F
     missing = [name for name in cell.names if name not in plan.cpu_hz]
     if missing:
         raise InputError.one(f"{path}.cpu_hz", f"no frequency for {', '.join(missing)}", "give each device one")
+    for name in plan.cpu_hz.keys() - set(cell.names):
+        raise InputError.one(f"{path}.cpu_hz.{name}", f"not a device of cell {cell.edge.name}", "remove it")
     frequency = np.array([plan.cpu_hz[name] for name in cell.names])
     return np.asarray(problem.cycles[cell.members] / frequency)
 
@@ -79,8 +81,9 @@ def round_trees(problem: Problem, cell: Cell, plan: RoundPlan, tier_of_module: I
         uplink = _tree(cell, plan.uplink, root, above, False, f"{path}.uplink")
         if plan.downlink is not None or not problem.published:
             downlink = _tree(cell, plan.downlink, root, above, True, f"{path}.downlink")
-    for name, tree, needed in (("gather", plan.gather, at_head), ("uplink", plan.uplink, above)):
-        if tree is not None and not needed.any():
+    trees = {"gather": at_head, "scatter": at_head, "uplink": above, "downlink": above}
+    for name, needed in trees.items():
+        if getattr(plan, name) is not None and not needed.any():
             raise InputError.one(f"{path}.{name}", "no module is averaged there in this kind of round", "remove it")
     return RoundTrees(head, gather, scatter, uplink, downlink)
 

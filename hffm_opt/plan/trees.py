@@ -49,7 +49,8 @@ def index_tree(cell: Cell, tree: Tree, root: int, required: Bools, outward: bool
         path: where the tree stands in the plan, for errors.
 
     Raises:
-        InputError: unknown node, several parents, a cycle, or a required device that is left out.
+        InputError: unknown node, several parents, a cycle, a radio link without band or power, or a required device
+            that is left out.
     """
     nodes = node_names(cell)
     parent: dict[int, int] = {}
@@ -60,6 +61,10 @@ def index_tree(cell: Cell, tree: Tree, root: int, required: Bools, outward: bool
                 raise InputError.one(
                     f"{path}.arcs[{i}]", f"'{name}' is not a node of cell {cell.edge.name}", "name one"
                 )
+        if CLOUD not in (item.source, item.target) and (item.bandwidth_hz is None or item.power_w is None):
+            raise InputError.one(
+                f"{path}.arcs[{i}]", "a radio link needs bandwidth_hz and power_w", "give both (null is for the cloud)"
+            )
         child, up = nodes[item.source], nodes[item.target]
         if outward:
             child, up = up, child

@@ -57,10 +57,9 @@ def _tr38901_loss_db(law: Tr38901, distance: Floats) -> Floats:
     slant = np.hypot(distance, law.edge_height_m - law.device_height_m)
     log_slant = np.log10(slant)
     urban_macro = law.law.startswith("uma")
-    # Effective environment height 1 m, as table 7.4.1-1 note 1 gives it for street canyons and low devices.
-    breakpoint_m = (
-        4 * (law.edge_height_m - 1) * max(law.device_height_m - 1, 0.0) * law.carrier_hz / SPEED_OF_LIGHT_M_PER_S
-    )
+    # Effective environment height 1 m, as table 7.4.1-1 note 1 gives it for street canyons, and for urban macro with
+    # devices below 13 m (the scenario's checks refuse higher ones, for which it is random).
+    breakpoint_m = 4 * (law.edge_height_m - 1) * (law.device_height_m - 1) * law.carrier_hz / SPEED_OF_LIGHT_M_PER_S
     beyond = np.log10(breakpoint_m**2 + (law.edge_height_m - law.device_height_m) ** 2)
     if urban_macro:
         near = 28.0 + 22 * log_slant + 20 * math.log10(carrier_ghz)

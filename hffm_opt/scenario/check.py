@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from hffm_opt.errors import Finding
-from hffm_opt.scenario.model import CLOUD, Scenario
+from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -119,6 +119,18 @@ def physics_profile(scenario: Scenario) -> Iterator[Finding]:
                 )
 
 
+def antenna_heights(scenario: Scenario) -> Iterator[Finding]:
+    """Urban macro with devices of 13 m and more has a random environment height, which is left out."""
+    for field in ("path_loss", "d2d_path_loss"):
+        law = getattr(scenario.physics, field)
+        if isinstance(law, Tr38901) and law.law.startswith("uma") and law.device_height_m >= 13:
+            yield Finding(
+                f"physics.{field}.device_height_m",
+                f"{law.device_height_m:g} m: urban macro is computed for devices below 13 m",
+                "give a lower height, or use a street canyon law (umi-los, umi-nlos)",
+            )
+
+
 def planning_menu(scenario: Scenario) -> Iterator[Finding]:
     """Periods are distinct powers of two; the horizon is longer than any; something is weighed."""
     plan = scenario.planning
@@ -142,6 +154,7 @@ CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     device_limits,
     anyone_trains,
     physics_profile,
+    antenna_heights,
     planning_menu,
 )
 

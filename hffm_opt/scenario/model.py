@@ -39,7 +39,7 @@ class Tr38901(Frozen):
 
     law: Literal["uma-los", "uma-nlos", "umi-los", "umi-nlos"]
     carrier_hz: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
-    edge_height_m: Positive = 25.0
+    edge_height_m: Annotated[float, Field(ge=1.5)] = 25.0
     device_height_m: Annotated[float, Field(ge=1.5, le=22.5)] = 1.5
 
 

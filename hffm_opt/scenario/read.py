@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if text in BUILTINS:
         return BUILTINS[text]()
     path = Path(text)
-    if not path.suffix and "/" not in text and not path.exists():
+    if not path.suffix and "/" not in text and not os.path.exists(text):
         near = difflib.get_close_matches(text, BUILTINS, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise InputError.one(
