@@ -1,0 +1,97 @@
+"""Cheap proven lower bounds for pruning: many trees judged before any is solved."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import lambertw
+
+from hffm_opt.solvers.formulations import allocation_link as link
+from hffm_opt.solvers.formulations.allocation import best_cpu_hz, dual_bound
+from hffm_opt.solvers.formulations.allocation_link import Array
+from hffm_opt.solvers.formulations.allocation_phase import Multipliers, Objective, PhaseArrays, PhaseBatch
+
+
+def link_alone_cost(
+    load_bit: Array,
+    gain_to_noise_hz_per_w: Array,
+    power_max_w: Array,
+    bandwidth_hz: Array,
+    weight_energy: ArrayLike,
+    time_price: ArrayLike,
+) -> Array:
+    """Return ``min_t W E(t, B) + pi t`` of links that have the bandwidth ``B`` to themselves.
+
+    The stationary spectral load solves ``x e^x - e^x + 1 = pi gn / (W B)``, so ``x = 1 + W0((pi gn / (W B) - 1) / e)``
+    with Lambert's ``W0``; the power cap is ``x <= log(1 + p_max gn / B)`` and ``t = a / (x B)``.
+
+    Arguments broadcast to one shape; links without load cost nothing.
+
+    Source: DESIGN 6.2.
+    """
+    weight, price = np.asarray(weight_energy, dtype=np.float64), np.asarray(time_price, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pull = price * gain_to_noise_hz_per_w / (weight * bandwidth_hz)
+    pull = np.where(price > 0, pull, 0.0)
+    cap = np.log1p(power_max_w * gain_to_noise_hz_per_w / bandwidth_hz)
+    finite = np.minimum(pull, 1e300)
+    # Near its branch point W0 loses half the digits; there x^2 / 2 + x^3 / 3 = pull serves to first order.
+    small = np.sqrt(2.0 * finite)
+    x = np.where(finite < 1e-9, small, 1.0 + lambertw((finite - 1.0) / np.e).real)
+    x = np.minimum(x, cap)
+    nats = link.LN2 * load_bit
+    positive = np.where(x > 0, x, 1.0)
+    with np.errstate(over="ignore"):
+        sending = weight * nats / gain_to_noise_hz_per_w * np.where(x > 0, np.expm1(positive) / positive, 1.0)
+    waiting = np.where(x > 0, price * nats / (positive * bandwidth_hz), 0.0)
+    return np.where(load_bit > 0, sending + waiting, 0.0)
+
+
+def optimistic_cost(phase: PhaseArrays, weight_energy: ArrayLike = 1.0, weight_time: ArrayLike = 1.0) -> Array:
+    """Return a lower bound on ``W E + V T`` that lets every arc have its whole pool, ``[...]``; closed form.
+
+    Every arc and computation costs its energy floor at least, and along the dearest path also its time: the dual bound
+    with all of ``V`` on one path, no price on bandwidth and ``B <= B_pool`` kept, the best of the ``K`` paths. It holds
+    under any deadline.
+    """
+    lead = phase.cycles.shape[:-1]
+    weight = np.broadcast_to(np.asarray(weight_energy, dtype=np.float64), lead)
+    price = np.broadcast_to(np.asarray(weight_time, dtype=np.float64), lead)
+    arc = (phase.load_bit, phase.gain_to_noise_hz_per_w, phase.power_max_w, phase.of_pool(phase.pool_bandwidth_hz))
+    patient = link_alone_cost(*arc, weight[..., None], 0.0)
+    pressed = link_alone_cost(*arc, weight[..., None], price[..., None])
+    idle = _computing_cost(phase, weight, 0.0 * price)
+    busy = _computing_cost(phase, weight, price)
+    extra = busy - idle + (phase.path_arc @ (pressed - patient)[..., None])[..., 0]
+    cost: Array = patient.sum(axis=-1) + idle.sum(axis=-1) + extra.max(axis=-1, initial=0.0)
+    return cost
+
+
+def bound_with_multipliers(
+    batch: PhaseBatch,
+    path_price: ArrayLike,
+    band_price: ArrayLike,
+    weight_energy: ArrayLike = 1.0,
+    weight_time: ArrayLike = 0.0,
+    deadline_s: ArrayLike = np.inf,
+) -> Array:
+    """Return the dual bound of every phase at given prices, ``[N]``: no phase is solved.
+
+    Arguments:
+        batch: ``N`` phases, e.g. the candidate trees of one cell.
+        path_price: ``[K]`` or ``[N, K]`` per s; scaled down per phase where the sum exceeds ``weight_time`` without a
+            deadline.
+        band_price: ``[P]`` or ``[N, P]`` per Hz, e.g. that of the best tree so far.
+        weight_energy, weight_time, deadline_s: numbers or ``[N]``.
+    """
+    path = np.broadcast_to(np.asarray(path_price, dtype=np.float64), batch.cycles.shape)
+    band = np.broadcast_to(np.asarray(band_price, dtype=np.float64), batch.pool_bandwidth_hz.shape)
+    return dual_bound(batch, Objective(weight_energy, weight_time, deadline_s), Multipliers(path, band))
+
+
+def _computing_cost(phase: PhaseArrays, weight: Array, price: Array) -> Array:
+    """Return ``min_f W kappa f^2 C + y C / f`` per path when each bears the whole price of time."""
+    frequency = best_cpu_hz(phase, weight, np.broadcast_to(price[..., None], phase.cycles.shape))
+    running = np.where(frequency > 0, frequency, 1.0)
+    energy = weight[..., None] * phase.capacitance * frequency**2 * phase.cycles
+    return np.where(frequency > 0, energy + price[..., None] * phase.cycles / running, 0.0)
