@@ -32,7 +32,8 @@ CAPACITY_SLACK = 1.25
 SAMPLES_PER_DEVICE = 48
 D2D_RANGE_M = 150.0
 # Street canyon cells at 3.5 GHz: antennas at 10 m (TR 38.901 table 7.2-1) and pedestrians at 1.5 m, also among
-# themselves; receiver noise figure 5 dB; power class 3 devices (23 dBm) and 33 dBm sites, as in TR 38.802's dense urban micro layer.
+# themselves; receiver noise figure 5 dB; power class 3 devices (23 dBm) and 33 dBm sites, as in the dense urban micro
+# layer of TR 38.802.
 CARRIER_HZ = 3.5e9
 SITE_HEIGHT_M = 10.0
 DEVICE_HEIGHT_M = 1.5
