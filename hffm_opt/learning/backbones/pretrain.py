@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,8 @@ from hffm_opt.learning.tasks.layout import COLOURS, COLUMNS, ROWS, SIZES, Layout
 from hffm_opt.learning.tasks.tokens import embedded_vocabulary
 from hffm_opt.seeds import derive_torch_seed
 
-BATCH, LEARNING_RATE, WEIGHT_DECAY, WARMUP = 128, 1.0e-3, 0.02, 200
+BATCH, LEARNING_RATE, WEIGHT_DECAY, WARMUP = 64, 1.0e-3, 0.02, 300
+SNAPSHOT = 500  # steps between two writings of the checkpoint
 KINDS: tuple[str, ...] = tuple(kind for subject in SUBJECTS.values() for kind in subject.kinds)
 
 
@@ -123,8 +124,13 @@ def learning_rate_factor(step: int, steps: int) -> float:
     return min((step + 1) / WARMUP, 1.0) * (0.51 + 0.49 * math.cos(math.pi * min(step / steps, 1.0)))
 
 
-def pretrain(steps: int, seed: int, batch: int = BATCH) -> PretrainResult:
-    """Return a small ViLT pretrained for ``steps`` batches with AdamW in bfloat16 autocast (weights stay fp32)."""
+def pretrain(
+    steps: int, seed: int, batch: int = BATCH, snapshot: Callable[[PretrainResult], None] | None = None
+) -> PretrainResult:
+    """Return a small ViLT pretrained for ``steps`` batches with AdamW in bfloat16 autocast (weights stay fp32).
+
+    ``snapshot`` is called with what there is after every ``SNAPSHOT`` steps.
+    """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     backbone = build_random(SMALL_RANDOM, seed)
@@ -153,8 +159,10 @@ def pretrain(steps: int, seed: int, batch: int = BATCH) -> PretrainResult:
             shares.append(right)
             recent = f"loss {np.mean(losses[-50:]):.3f}, answers {np.mean(shares[-50:]):.1%}"
             progress.update(row, advance=1, description=recent)
-            if step % 200 == 0:
+            if step % SNAPSHOT == 0:
                 progress.console.print(f"step {step}: {recent}")
+                if snapshot is not None and step < steps:
+                    snapshot(PretrainResult(backbone, tuple(losses), tuple(shares)))
     return PretrainResult(backbone, tuple(losses), tuple(shares))
 
 
@@ -169,17 +177,21 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    result = pretrain(options.steps, options.seed, options.batch)
-    training = {
-        "seed": options.seed,
-        "steps": options.steps,
-        "batch": options.batch,
-        "threads": torch.get_num_threads(),
-        "data": [f"{name}/pretrain" for name in embedded_tasks()],
-        "last_loss": round(float(np.mean(result.losses[-50:])), 4),
-        "last_right": round(float(np.mean(result.right[-50:])), 4),
-    }
-    save_checkpoint(result.backbone, options.out, training)
+
+    def save(result: PretrainResult) -> None:
+        training = {
+            "seed": options.seed,
+            "steps": options.steps,
+            "steps_done": len(result.losses),
+            "batch": options.batch,
+            "threads": torch.get_num_threads(),
+            "data": [f"{name}/pretrain" for name in embedded_tasks()],
+            "last_loss": round(float(np.mean(result.losses[-50:])), 4),
+            "last_right": round(float(np.mean(result.right[-50:])), 4),
+        }
+        save_checkpoint(result.backbone, options.out, training)
+
+    save(pretrain(options.steps, options.seed, options.batch, save))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def load_backbone(name: str | Path) -> ViltBackbone:
         return freeze(build_random(head, int(seed or 0)))
     if text.startswith(HUB):
         return load_checkpoint(_download(text.removeprefix(HUB)), text)
-    if Path(text).is_dir():
+    if text and Path(text).is_dir():
         return load_checkpoint(Path(text), Path(text).name)
     raise InputError.one(
         "backbone",

@@ -1,0 +1,68 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from hffm_opt.errors import InputError
+from hffm_opt.learning.backbones import load_backbone
+from hffm_opt.learning.backbones.vilt import ViltBackbone
+from hffm_opt.learning.backbones.zoo import SHIPPED, SMALL
+from hffm_opt.learning.tasks import TaskData, majority_baseline, make_split
+
+
+def test_shipped_weights_are_small_and_accounted_for() -> None:
+    folder = SHIPPED / SMALL
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 4_000_000
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
+    for name, expected in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+    assert manifest["training"]["data"] == ["digits/pretrain", "shapes/pretrain"]
+
+
+def test_shipped_backbone_is_frozen_and_in_fp32() -> None:
+    backbone = load_backbone("vilt-small")
+    assert (backbone.name, backbone.width, backbone.depth) == ("vilt-small", 128, 4)
+    assert not backbone.training
+    assert all(p.dtype == torch.float32 and not p.requires_grad for p in backbone.parameters())
+
+
+def test_random_backbones_follow_their_seed() -> None:
+    same, again, other = (load_backbone(f"vilt-small-random{seed}") for seed in ("", ":0", ":1"))
+    name = "encoder.layer.0.attention.attention.query.weight"
+    weights = [backbone.model.state_dict()[name] for backbone in (same, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("name", ["vilt-huge", "/no/such/folder", "vilt-small-random:x", ""])
+def test_unknown_names_are_answered_with_the_choices(name: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_backbone(name)
+    assert "vilt-small" in error.value.findings[0].repair
+
+
+def test_an_empty_folder_is_no_backbone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is missing"):
+        load_backbone(tmp_path)
+
+
+def features(backbone: ViltBackbone, data: TaskData) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    arrays = (torch.from_numpy(data.input_ids), torch.from_numpy(data.attention_mask))
+    with torch.no_grad():
+        return np.asarray(backbone(backbone.preprocess(data.images), *arrays).numpy())
+
+
+@pytest.mark.parametrize("task", ["digits", "shapes"])
+def test_a_linear_probe_on_the_frozen_backbone_beats_the_majority_clearly(task: str) -> None:
+    train, test = make_split(task, "train", 1000, 1), make_split(task, "test", 500, 2)
+    accuracy = {}
+    for name in ("vilt-small", "vilt-small-random"):
+        backbone = load_backbone(name)
+        probe = LogisticRegression(C=0.3, max_iter=100, tol=1e-2).fit(features(backbone, train), train.answers)
+        accuracy[name] = float(probe.score(features(backbone, test), test.answers))
+    assert accuracy["vilt-small"] > majority_baseline(test) + 0.25, accuracy
+    assert accuracy["vilt-small"] > accuracy["vilt-small-random"] + 0.1, accuracy  # it is the pretraining that helps
