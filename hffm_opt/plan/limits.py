@@ -21,14 +21,14 @@ def _differs(value: float, given: float) -> bool:
     return abs(value - given) > TOLERANCE * given
 
 
-def limit_violations(problem: Problem, plan: Plan) -> Iterator[Finding]:
+def limit_violations(problem: Problem, plan: Plan, max_drift: float | None = None) -> Iterator[Finding]:
     """Yield every violated limit of a well-formed plan with its place and repair."""
-    limit = problem.scenario.planning.drift_max
+    limit = problem.scenario.planning.drift_max if max_drift is None else max_drift
     penalty = drift(problem, plan.circulation)
     if limit is not None and _above(penalty, limit):
         yield Finding(
             "circulation",
-            f"drift Phi = {penalty:.6g} exceeds planning.drift_max = {limit:.6g}",
+            f"drift Phi = {penalty:.6g} exceeds drift_max = {limit:.6g}",
             "average modules more often, or raise drift_max",
         )
     for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True)):

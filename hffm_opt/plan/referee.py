@@ -189,12 +189,13 @@ def run_cost(problem: Problem, plan: Plan, rounds: int) -> RunCost:
     )
 
 
-def evaluate_plan(problem: Problem, plan: Plan) -> Evaluation:
+def evaluate_plan(problem: Problem, plan: Plan, max_drift: float | None = None) -> Evaluation:
     """Judge a plan: latency and energy per round, their breakdown, and every violated limit.
 
     Args:
         problem: the compiled scenario.
         plan: any plan made for it.
+        max_drift: limit on Phi in place of the scenario's ``drift_max`` (``inf`` lifts it).
 
     Returns:
         The evaluation. ``feasible`` is false when a limit is violated by more than 1e-6 relative.
@@ -211,7 +212,7 @@ def evaluate_plan(problem: Problem, plan: Plan) -> Evaluation:
     kinds = cycle_kinds(problem, plan)
     length = len(kinds)
     counts = Counter(kinds)
-    violations = tuple(limit_violations(problem, plan))
+    violations = tuple(limit_violations(problem, plan, max_drift))
     return Evaluation(
         feasible=not violations,
         latency_s=_walk(costs, kinds) / length,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hffm_opt.plan.circulation import Circulation
+from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective
 from hffm_opt.scenario.model import Planning
 
@@ -15,7 +16,8 @@ class Request:
 
     ``weighted`` minimises ``latency_weight latency + energy_weight energy + drift_weight Phi`` per round; ``latency``
     and ``energy`` minimise that figure alone. ``max_latency_s`` and ``max_energy_j`` are limits per round.
-    ``circulation`` holds the circulation fixed. ``seed`` drives the methods that draw.
+    ``max_drift``
+    overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds the circulation fixed. ``seed`` drives the methods that draw.
     """
 
     objective: Objective = "weighted"
@@ -24,6 +26,7 @@ class Request:
     drift_weight: float = 0.0
     max_latency_s: float | None = None
     max_energy_j: float | None = None
+    max_drift: float | None = None
     circulation: Circulation | None = None
     circulation_name: str | None = None
     gap: float = 1e-4
@@ -42,6 +45,18 @@ class Request:
         """Return the objective of a plan with these figures."""
         weights = self.weights()
         return weights[0] * latency_s + weights[1] * energy_j + weights[2] * drift
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A plan and what a method proves about it; the referee has not spoken yet."""
+
+    plan: Plan
+    bound: float | None
+    stop_reason: str
+    seconds: float
+    optimised: tuple[str, ...]
+    fixed: tuple[str, ...]
 
 
 def default_request(planning: Planning, **changes: object) -> Request:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hffm_opt.scenario.builtin.paper_recipe import Draw, draw_network
+from hffm_opt.scenario.builtin.divergence import independent_devices
+from hffm_opt.scenario.builtin.paper_recipe import USERS_PER_EDGE, Draw, draw_network
 from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
 from hffm_opt.scenario.card import shipped_card
 from hffm_opt.scenario.model import (
@@ -79,7 +80,8 @@ def _published_modules() -> tuple[Module, ...]:
     adapters_bit = PAYLOAD_BIT - len(EMBEDDED_TASKS) * head_bit
     sizes = {"adapters": adapters_bit} | {f"head-{task.name}": head_bit for task in EMBEDDED_TASKS}
     card = shipped_card("vilt-small")
-    return tuple(m.model_copy(update={"payload_bit": sizes.get(m.name, m.payload_bit)}) for m in card.modules)
+    weighed = tuple(m.model_copy(update={"payload_bit": sizes.get(m.name, m.payload_bit)}) for m in card.modules)
+    return independent_devices(weighed, USERS_PER_EDGE)
 
 
 def paper() -> Scenario:
@@ -104,9 +106,14 @@ def paper() -> Scenario:
         modules=_published_modules(),
         tasks=EMBEDDED_TASKS,
         learning=Learning(payload="assumed"),
-        # The drift of the published E = 8 row, the longest period that the publication found to keep its accuracy.
-        planning=Planning(drift_max=3 * (8.0**2 - 1), latency_weight=1.0, energy_weight=0.1),
+        planning=_planning(),
     )
+
+
+def _planning() -> Planning:
+    """The drift allowed is that of the published E = 8 row: averaged in the cells each round, globally every 8."""
+    modules = 1 + len(EMBEDDED_TASKS)
+    return Planning(drift_max=modules * (8**2 - 1) / USERS_PER_EDGE, latency_weight=1.0, energy_weight=0.1)
 
 
 def _mixed_ownership() -> list[dict[str, int]]:
@@ -129,7 +136,7 @@ def paper_si() -> Scenario:
         edges=_edges(draw, uplink_hz=4e6),
         devices=_devices(draw, _mixed_ownership()),
         links=tuple(_fading(draw, MEAN_OF_PUBLISHED_FADING)),
-        modules=shipped_card("vilt-small").modules,
+        modules=independent_devices(shipped_card("vilt-small").modules, USERS_PER_EDGE),
         tasks=EMBEDDED_TASKS,
-        planning=Planning(drift_max=3 * (8.0**2 - 1), latency_weight=1.0, energy_weight=0.1),
+        planning=_planning(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hffm_opt.scenario.builtin.divergence import independent_devices
 from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
 from hffm_opt.scenario.card import shipped_card
 from hffm_opt.scenario.model import Cloud, Device, DirectLink, Edge, Physics, Planning, Scenario
@@ -62,7 +63,7 @@ def tiny() -> Scenario:
         cloud=Cloud(direct=DirectLink(rate_bit_per_s=1e6, delay_s=0.1, power_w=0.8)),
         edges=tuple(edges),
         devices=tuple(devices),
-        modules=shipped_card("vilt-small").modules,
+        modules=independent_devices(shipped_card("vilt-small").modules, len(_PLACES[0][1])),
         tasks=EMBEDDED_TASKS,
-        planning=Planning(periods=(1, 2, 4), drift_max=60.0, latency_weight=1.0, energy_weight=0.5),
+        planning=Planning(periods=(1, 2, 4), drift_max=20.0, latency_weight=1.0, energy_weight=0.5),
     )

@@ -1,0 +1,280 @@
+"""Circulation of modules over tiers as a MILP over states, with proven supports in place of the cells (DESIGN 6.3).
+
+Variables (units)
+    z[j, s]      1 if rounds of kind j = 0..K stand in state s (a tier per module)
+    b, a, e[i, j]  seconds before and after the cloud's meeting, and joules, of cell i in a round of kind j
+    sigma, delta[J]  the slowest cell's seconds in a segment that ends with a round of kind J, before and after
+
+minimise    w_L latency + w_E energy + w_P Phi
+one state   sum_s z[j, s] = 1
+nested      sum_s [s_m >= t] (z[j+1, s] - z[j, s]) >= 0            for every module m and tier t
+support     alpha b + beta a + gamma e >= sum_s V_is(alpha, beta, gamma) z[j, s]    for proven V
+segment     sigma[J] >= sum_{j < first} 2^(first-1-j) b[i, j] + b[i, J]   for J >= first
+            delta[J] >= a[i, J]
+latency     (sum_J n_J (sigma[J] + delta[J])) / H,  energy (sum_ij n_j e[i, j]) / H
+drift       Phi(z) <= Phi_max: periods are read off z, since 4^period telescopes over kinds
+
+``first`` is the first kind of round with a cloud event; one program per value (or none) keeps all rows linear, and
+together they cover every circulation. ``n_j`` counts rounds of kind j in a cycle of H = 2^K.
+
+Because V is a lower bound for every way of doing a round, the optimum of this program is a lower bound for every plan;
+visited circulations are cut off at the value proven for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hffm_opt.plan.circulation import Tier, kind_of_round
+from hffm_opt.problem.model import Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.solvers.engines.highs import HighsOptions, HighsOutcome
+from hffm_opt.solvers.engines.highs_builder import ModelBuilder
+
+State = tuple[int, ...]
+Price = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Objective weights and limits per round, and the limit on Phi (``inf``: none)."""
+
+    latency: float
+    energy: float
+    drift: float
+    max_latency_s: float = np.inf
+    max_energy_j: float = np.inf
+    max_drift: float = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Calendar:
+    """How kinds of round make up a cycle when the first cloud event is of kind ``first`` (``None``: there is none).
+
+    ``counts[j]`` rounds of kind j in ``length`` rounds; ``interior[j]`` of them inside one segment. ``collects``: the
+    published arithmetic's last round hands in the result.
+    """
+
+    top: int
+    first: int | None
+    length: int
+    counts: Floats
+    interior: Floats
+    collects: bool
+
+    @classmethod
+    def of(cls, problem: Problem, top: int, first: int | None) -> Calendar:
+        """Return the calendar of a problem."""
+        collects = problem.published and first is None
+        if collects:
+            assert problem.scenario.physics.reference is not None
+            length = problem.scenario.physics.reference.collection_rounds
+            numbers = range(1, length)
+        else:
+            length = 1 << top
+            numbers = range(1, length + 1)
+        counts = np.bincount([kind_of_round(k, top) for k in numbers], minlength=top + 1).astype(float)
+        if first is None:
+            interior = counts
+        else:
+            interior = np.array([2.0 ** (first - 1 - j) if j < first else 0.0 for j in range(top + 1)])
+        return cls(top, first, length, counts, interior, collects)
+
+    @property
+    def endings(self) -> tuple[int, ...]:
+        """Kinds of round that end a segment."""
+        return () if self.first is None else tuple(range(self.first, self.top + 1))
+
+
+def drift_terms(problem: Problem, states: Sequence[State], top: int) -> tuple[float, Floats]:
+    """Return Phi as ``constant - sum_js terms[j, s] z[j, s]``."""
+    horizon = float(problem.scenario.planning.horizon_rounds)
+    squares = np.array([4.0**j for j in range(top + 1)] + [horizon**2])
+    steps = np.diff(squares)
+    grid = np.array(states)
+    moves, reaches = (grid >= Tier.D2D), (grid >= Tier.CLOUD)
+    per_state = moves @ problem.divergence_within**2 + reaches @ problem.divergence_between**2
+    constant = float((horizon**2 - 1) * ((problem.divergence_within**2).sum() + (problem.divergence_between**2).sum()))
+    return constant, steps[:, None] * per_state[None, :]
+
+
+@dataclass(frozen=True, eq=False)
+class MasterSolution:
+    """The relaxed optimum: the states it picks, its value's bound, and the price of each cell's seconds per kind."""
+
+    bound: float
+    states: tuple[State, ...] | None
+    outcome: HighsOutcome
+    before_s: Floats
+    after_s: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Master:
+    """The program of one value of ``first``; ``supports[i, j]`` lists the prices whose V is used for cell i, kind j."""
+
+    problem: Problem
+    states: tuple[State, ...]
+    calendar: Calendar
+    weights: Weights
+    support: Callable[[int, State, Price], float]
+    collection: Callable[[int], tuple[float, float, float]]
+
+    def allowed(self, kind: int) -> list[int]:
+        """Return which states a kind of round may stand in: with a cloud event exactly from ``first`` on."""
+        meets = self.calendar.first is not None and kind >= self.calendar.first
+        return [k for k, s in enumerate(self.states) if (max(s) == Tier.CLOUD) == meets]
+
+    def solve(
+        self,
+        prices: Sequence[Sequence[Sequence[Price]]],
+        visited: Sequence[tuple[tuple[State, ...], float]],
+        held: tuple[State, ...] | None,
+        options: HighsOptions,
+    ) -> MasterSolution:
+        """Solve the relaxation.
+
+        Args:
+            prices: [cell][kind] support prices (before, after, energy).
+            visited: circulations already judged, with a proven lower bound on their objective without its Phi.
+            held: states that must be taken, if the circulation is held fixed.
+            options: stopping rule.
+        """
+        problem, calendar, weights = self.problem, self.calendar, self.weights
+        kinds, cells, length = calendar.top + 1, len(problem.cells), calendar.length
+        constant, terms = drift_terms(problem, self.states, calendar.top)
+        builder = ModelBuilder()
+        z = {}
+        for j in range(kinds):
+            upper = np.zeros(len(self.states))
+            upper[self.allowed(j)] = 1.0
+            if held is not None:
+                upper *= np.array([s == held[j] for s in self.states], dtype=float)
+            z[j] = builder.add_columns(len(self.states), upper=upper, cost=-weights.drift * terms[j], integer=True)
+            builder.add_rows(np.zeros(len(z[j])), z[j], 1.0, lower=1.0, upper=1.0)
+        self._nesting(builder, z)
+        before = builder.add_columns(cells * kinds).reshape(cells, kinds)
+        after = builder.add_columns(cells * kinds).reshape(cells, kinds)
+        energy_cost = np.tile(weights.energy * calendar.counts / length, (cells, 1))
+        energy = builder.add_columns(cells * kinds, cost=energy_cost.ravel()).reshape(cells, kinds)
+        for i in range(cells):
+            for j in range(kinds):
+                self._supports(builder, i, z[j], (before[i, j], after[i, j], energy[i, j]), prices[i][j])
+        shares, spans = self._segments(builder, before, after)
+        collected = [self.collection(i) for i in range(cells)] if calendar.collects else []
+        collected_j = sum(c[2] for c in collected) / length
+        latency_row = (spans, np.full(len(spans), 1.0) * shares)
+        energy_row = (energy.ravel(), np.tile(calendar.counts / length, cells))
+        if np.isfinite(weights.max_latency_s):
+            builder.add_rows(np.zeros(len(spans)), *latency_row, upper=weights.max_latency_s)
+        if np.isfinite(weights.max_energy_j):
+            builder.add_rows(np.zeros(energy.size), *energy_row, upper=weights.max_energy_j - collected_j)
+        z_all = np.concatenate([z[j] for j in range(kinds)])
+        if np.isfinite(weights.max_drift):
+            scale = 1.0 + weights.max_drift
+            limit = weights.max_drift * (1 + 1e-9) - constant
+            builder.add_rows(np.zeros(z_all.size), z_all, -terms.ravel() / scale, upper=limit / scale)
+        offset = weights.energy * collected_j + weights.drift * constant
+        self._visited(builder, z, (spans, shares), energy_row, weights.energy * collected_j, visited)
+        outcome = builder.build(offset).solve(options)
+        if outcome.x is None:
+            return MasterSolution(outcome.bound, None, outcome, np.zeros(0), np.zeros(0))
+        x = outcome.x
+        chosen = tuple(self.states[int(np.argmax(x[z[j]]))] for j in range(kinds))
+        return MasterSolution(outcome.bound, chosen, outcome, x[before], x[after])
+
+    def _nesting(self, builder: ModelBuilder, z: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]]) -> None:
+        grid = np.array(self.states)
+        for j in range(len(z) - 1):
+            for m in range(grid.shape[1]):
+                for tier in (Tier.D2D, Tier.EDGE, Tier.CLOUD):
+                    rows = np.flatnonzero(grid[:, m] >= tier)
+                    columns = np.concatenate([z[j + 1][rows], z[j][rows]])
+                    values = np.repeat([1.0, -1.0], rows.size)
+                    builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0)
+        menu = set(self.problem.scenario.planning.periods)
+        for j in range(len(z)):
+            if (1 << j) in menu:
+                continue
+            if j == 0:
+                local = self.states.index((0,) * grid.shape[1])
+                builder.add_rows([0], [z[0][local]], 1.0, lower=1.0)
+            else:
+                for k in range(len(self.states)):
+                    builder.add_rows([0, 0], [z[j][k], z[j - 1][k]], [1.0, -1.0], lower=0.0, upper=0.0)
+
+    def _supports(
+        self,
+        builder: ModelBuilder,
+        cell: int,
+        z: np.ndarray[tuple[int], np.dtype[np.int64]],
+        columns: tuple[int, int, int],
+        prices: Sequence[Price],
+    ) -> None:
+        for price in prices:
+            values = np.array([self.support(cell, state, price) for state in self.states])
+            row = np.concatenate([list(columns), z])
+            builder.add_rows(np.zeros(row.size), row, np.concatenate([price, -values]), lower=0.0)
+
+    def _segments(self, builder: ModelBuilder, before: np.ndarray, after: np.ndarray) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+        """Add the slowest cell of each segment; return the spans' shares of the latency per round, and their columns."""
+        calendar, weights = self.calendar, self.weights
+        cells, kinds = before.shape
+        endings = calendar.endings or (None,)
+        shares, spans = [], []
+        collected = [self.collection(i) for i in range(cells)] if calendar.collects else [(0.0, 0.0, 0.0)] * cells
+        for ending in endings:
+            share = (calendar.counts[ending] if ending is not None else 1.0) / calendar.length
+            sigma, delta = builder.add_columns(2, cost=weights.latency * share)
+            shares += [share, share]
+            spans += [int(sigma), int(delta)]
+            for i in range(cells):
+                factors = calendar.interior.copy()
+                if ending is not None:
+                    factors[ending] += 1.0
+                used = np.flatnonzero(factors)
+                builder.add_rows(
+                    np.zeros(used.size + 1),
+                    np.concatenate([[sigma], before[i, used]]),
+                    np.concatenate([[1.0], -factors[used]]),
+                    lower=collected[i][0],
+                )
+                if ending is not None:
+                    builder.add_rows([0, 0], [delta, after[i, ending]], [1.0, -1.0], lower=0.0)
+                else:
+                    builder.add_rows([0], [delta], 1.0, lower=collected[i][1])
+        return np.array(shares), np.array(spans)
+
+    def _visited(
+        self,
+        builder: ModelBuilder,
+        z: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]],
+        latency_row: tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Floats],
+        energy_row: tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Floats],
+        collected: float,
+        visited: Sequence[tuple[tuple[State, ...], float]],
+    ) -> None:
+        """Cut off judged circulations and all that average the same and more: w_L latency + w_E energy >= v there.
+
+        A round that averages further modules besides costs no less, because its trees serve the smaller round too.
+        The row reads ``cost >= v (kinds in which z covers the judged state - K)``; infeasible ones go altogether.
+        """
+        grid = np.array(self.states)
+        columns = np.concatenate([latency_row[0], energy_row[0]])
+        values = np.concatenate([self.weights.latency * latency_row[1], self.weights.energy * energy_row[1]])
+        for states, proven in visited:
+            covers = [((grid == state) | (np.array(state) == 0)).all(axis=1) for state in states]
+            same = np.concatenate([z[j][rows] for j, rows in enumerate(covers)])
+            kinds = len(states)
+            if not np.isfinite(proven):
+                builder.add_rows(np.zeros(same.size), same, 1.0, upper=kinds - 1)
+                continue
+            builder.add_rows(
+                np.zeros(columns.size + same.size),
+                np.concatenate([columns, same]),
+                np.concatenate([values, np.full(same.size, -proven)]),
+                lower=-proven * (kinds - 1) - collected,
+            )

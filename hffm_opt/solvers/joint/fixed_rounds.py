@@ -1,0 +1,195 @@
+"""Rounds of cells whose links are given (fixed bandwidth, power and CPU speed): complete fronts by exact tree search."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+import numpy as np
+
+from hffm_opt.plan.circulation import Tier
+from hffm_opt.plan.costs import backhaul_cost, direct_cost, radio_cost
+from hffm_opt.plan.model import RoundPlan, Tree
+from hffm_opt.plan.nominal import full_speed, nominal_tree, power_cap_w
+from hffm_opt.problem.model import Bools, Cell, Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.scenario.model import CLOUD
+from hffm_opt.solvers.formulations.relay_front import pareto_front
+from hffm_opt.solvers.formulations.tree_problem import Direction, TreeProblem, TreeSolution
+from hffm_opt.solvers.joint.rounds import Parents, RoundChoice, RoundOptions, nondominated
+from hffm_opt.solvers.joint.states import State, at_tiers
+
+
+def link_tables(problem: Problem, cell: Cell) -> tuple[Floats, Floats]:
+    """Return seconds and joules per bit of every radio link of a cell, [n+1, n+1] by transmitter and receiver."""
+    n = cell.size
+    seconds, joules = np.full((n + 1, n + 1), np.inf), np.full((n + 1, n + 1), np.inf)
+    names = (*cell.names, cell.edge.name)
+    widths = {"up": cell.edge.uplink_bandwidth_hz, "down": cell.edge.downlink_bandwidth_hz}
+    for i, j in product(range(n + 1), repeat=2):
+        if i == j or (i < n and j < n and cell.d2d_gain[i, j] <= 0):
+            continue
+        width = widths["up"] if j == n else widths["down"] if i == n else cell.edge.d2d_bandwidth_hz
+        cost = radio_cost(problem, cell, i, j, width, power_cap_w(problem, cell, names[i], names[j]))
+        seconds[i, j], joules[i, j] = cost.s_per_bit, cost.j_per_bit
+    return seconds, joules
+
+
+class FixedRounds:
+    """Complete nondominated rounds of every cell, found once and kept (see :class:`CellRounds`)."""
+
+    complete = True
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._tables = [link_tables(problem, cell) for cell in problem.cells]
+        self._front = cache(self._front_of)
+        self._options = cache(self._options_of)
+
+    def options(self, cell: int, state: State) -> RoundOptions:
+        """Return every nondominated way of a cell to do a round in a state."""
+        return self._options(cell, state, False)
+
+    def collection(self, cell: int) -> RoundOptions:
+        """Return every nondominated way to hand in the result (backhaul time counted, its energy not)."""
+        return self._options(cell, (int(Tier.CLOUD),) * len(self._problem.modules), True)
+
+    def support(self, cell: int, state: State, before: float, after: float, energy: float) -> float:
+        """Return the least weighted sum over all ways; exact, since the list is complete."""
+        ways = self.options(cell, state)
+        return float((before * ways.before_s + after * ways.after_s + energy * ways.energy_j).min())
+
+    def round_plan(self, cell: int, state: State, choice: RoundChoice) -> RoundPlan:
+        """Return the round plan of a choice, at the given powers, bands and speeds."""
+        del state
+        return nominal_round(self._problem, self._problem.cells[cell], choice)
+
+    def _ready(self, cell: Cell) -> Floats:
+        return np.asarray(self._problem.cycles[cell.members] / self._problem.cpu_max_hz[cell.members])
+
+    def _front_of(
+        self, index: int, direction: Direction, at_edge: bool, trains: bool, owners_key: bytes
+    ) -> tuple[TreeSolution, ...]:
+        problem, cell = self._problem, self._problem.cells[index]
+        owners = np.frombuffer(owners_key, dtype=bool).reshape(cell.size, -1)
+        seconds, joules = self._tables[index]
+        return pareto_front(
+            TreeProblem(
+                seconds_per_bit=seconds,
+                joules_per_bit=joules,
+                payload_bit=problem.payload_bit,
+                owners=owners,
+                roots=(cell.size,) if at_edge else tuple(range(cell.size)),
+                direction=direction,
+                ready_s=self._ready(cell) if trains else np.zeros(cell.size),
+                names=cell.names,
+            )
+        )
+
+    def _events(self, index: int, direction: Direction, at_edge: bool, trains: bool, owners: Bools) -> _Event:
+        front = self._front(index, direction, at_edge, trains, owners.tobytes())
+        return _Event(
+            np.array([s.time_s for s in front]),
+            np.array([s.energy_j for s in front]),
+            tuple((s.head, s.up_parent, s.down_parent) for s in front),
+        )
+
+    def _options_of(self, index: int, state: State, collection: bool) -> RoundOptions:
+        problem, cell = self._problem, self._problem.cells[index]
+        at_head = at_tiers(problem, cell, state, Tier.D2D)
+        above = at_tiers(problem, cell, state, Tier.EDGE, Tier.CLOUD)
+        at_cloud = at_tiers(problem, cell, state, Tier.CLOUD)
+        trains = not at_head.any()
+        first = _Event.idle() if trains else self._events(index, Direction.BOTH, False, True, at_head)
+        training_j = self._training_energy(cell)
+        if not above.any():
+            idle_s = float(self._ready(cell).max()) if trains else 0.0
+            return _combine(first, _Event.idle(), _Event.idle(), idle_s, 0.0, training_j, False)
+        rise = self._events(index, Direction.GATHER, True, trains, above)
+        fall = _Event.idle() if problem.published else self._events(index, Direction.SCATTER, True, False, above)
+        up_s = down_s = backhaul_j = 0.0
+        if at_cloud.any():
+            bits = float(at_cloud.any(axis=0) @ problem.payload_bit)
+            link = backhaul_cost(problem, cell)
+            up_s = link.seconds(bits)
+            down_s = 0.0 if problem.published else up_s
+            backhaul_j = 0.0 if collection else link.joules(bits) * (1 if problem.published else 2)
+        through = _combine(first, rise, fall, up_s, down_s, training_j + backhaul_j, bool(at_cloud.any()))
+        if collection or problem.scenario.cloud.direct is None or not at_cloud.any() or int(Tier.EDGE) in state:
+            return through
+        return through.merged(self._direct(cell, at_cloud, trains, first, training_j))
+
+    def _training_energy(self, cell: Cell) -> float:
+        problem, rows = self._problem, cell.members
+        return float((problem.capacitance_j_s2[rows] * problem.cpu_max_hz[rows] ** 2 * problem.cycles[rows]).sum())
+
+    def _direct(self, cell: Cell, owners: Bools, trains: bool, first: _Event, training_j: float) -> RoundOptions:
+        """Return the ways in which every owner takes its own direct link to the cloud."""
+        problem = self._problem
+        link = direct_cost(problem)
+        bits = owners @ problem.payload_bit
+        seconds = np.array([link.seconds(b) for b in bits])
+        joules = float(sum(link.joules(b) for b in bits)) * (1 if problem.published else 2)
+        start = self._ready(cell) if trains else np.zeros(cell.size)
+        floor = max(float(start.max()), float((start + seconds)[owners.any(axis=1)].max(initial=0.0)))
+        back = 0.0 if problem.published else float(seconds.max())
+        ways = _combine(first, _Event.idle(), _Event.idle(), floor, back, training_j + joules, True)
+        spokes = tuple(cell.size + 1 if owns else -1 for owns in owners.any(axis=1))
+        choices = tuple(
+            RoundChoice(c.head, c.gather, c.scatter, spokes, () if problem.published else spokes, True)
+            for c in ways.choices
+        )
+        return RoundOptions(ways.before_s, ways.after_s, ways.energy_j, choices)
+
+
+class _Event:
+    """The front of one event: times, energies and (head, up parents, down parents)."""
+
+    def __init__(
+        self, time_s: Floats, energy_j: Floats, trees: tuple[tuple[int | None, Parents, Parents], ...]
+    ) -> None:
+        self.time_s, self.energy_j, self.trees = time_s, energy_j, trees
+
+    @classmethod
+    def idle(cls) -> _Event:
+        """Return the event in which nothing moves."""
+        return cls(np.zeros(1), np.zeros(1), ((None, (), ()),))
+
+
+def _combine(
+    first: _Event, rise: _Event, fall: _Event, up_s: float, down_s: float, constant_j: float, meets: bool
+) -> RoundOptions:
+    """Return the nondominated sums of the events' fronts; after a meeting, the way down counts as ``after``."""
+    a, b, c = (grid.ravel() for grid in np.indices((first.time_s.size, rise.time_s.size, fall.time_s.size)))
+    before = first.time_s[a] + rise.time_s[b] + up_s + (0.0 if meets else fall.time_s[c] + down_s)
+    after = (fall.time_s[c] + down_s) if meets else np.zeros(a.size)
+    energy = first.energy_j[a] + rise.energy_j[b] + fall.energy_j[c] + constant_j
+    choices = tuple(
+        RoundChoice(first.trees[i][0], first.trees[i][1], first.trees[i][2], rise.trees[j][1], fall.trees[k][2])
+        for i, j, k in zip(a, b, c, strict=True)
+    )
+    return nondominated(before, after, energy, choices)
+
+
+def links_of(cell: Cell, parents: Parents, outward: bool) -> list[tuple[str, str]]:
+    """Return a tree's parents as (source, target) names."""
+    names = (*cell.names, cell.edge.name, CLOUD)
+    pairs = [(names[v], names[p]) for v, p in enumerate(parents) if p >= 0]
+    return [(target, source) for source, target in pairs] if outward else pairs
+
+
+def nominal_round(problem: Problem, cell: Cell, choice: RoundChoice) -> RoundPlan:
+    """Return the round plan of a choice under the nominal allocation."""
+
+    def tree(parents: Parents, outward: bool, present: bool) -> Tree | None:
+        return nominal_tree(problem, cell, links_of(cell, parents, outward)) if present else None
+
+    clustered = choice.head is not None
+    return RoundPlan(
+        head=cell.names[choice.head] if choice.head is not None else None,
+        gather=tree(choice.gather, False, clustered),
+        scatter=tree(choice.scatter, True, clustered),
+        uplink=tree(choice.uplink, False, bool(choice.uplink)),
+        downlink=tree(choice.downlink, True, bool(choice.downlink)),
+        cpu_hz=full_speed(problem, cell),
+    )

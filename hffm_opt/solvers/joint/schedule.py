@@ -1,0 +1,131 @@
+"""The best choice of rounds for a held circulation, exact over the listed ways: a small MILP over all cells at once.
+
+minimise    w_L latency + w_E energy, or one of them with the other as a tie-break, within limits
+choice      sum_f x[i, j, f] = 1 for every cell i and kind of round j
+segment     sigma[J] >= sum_{j < first} 2^(first-1-j) b_ij x + b_iJ x,  delta[J] >= a_iJ x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hffm_opt.problem.radio import Floats
+from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions
+from hffm_opt.solvers.engines.highs_builder import ModelBuilder
+from hffm_opt.solvers.formulations.circulation import Calendar, Weights
+from hffm_opt.solvers.joint.rounds import RoundOptions
+
+Chosen = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which way every cell takes in every kind of round ([cell][kind]), with value and proven bound (without Phi)."""
+
+    chosen: Chosen
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Program:
+    model: HighsModel
+    picks: list[list[np.ndarray[tuple[int], np.dtype[np.int64]]]]
+    latency: Floats
+    energy: Floats
+
+
+def _build(calendar: Calendar, weights: Weights, ways: Sequence[Sequence[RoundOptions]]) -> _Program:
+    """Build the program; a collection, where there is one, is the kind after the last."""
+    builder = ModelBuilder()
+    counts = np.append(calendar.counts, 1.0) if calendar.collects else calendar.counts
+    interior = np.append(calendar.interior, 0.0) if calendar.collects else calendar.interior
+    endings: tuple[int | None, ...] = (calendar.top + 1,) if calendar.collects else calendar.endings or (None,)
+    picks = []
+    for row in ways:
+        picks.append([builder.add_columns(len(way.choices), upper=1.0, integer=True) for way in row])
+    energies = np.concatenate([way.energy_j * counts[j] / calendar.length for row in ways for j, way in enumerate(row)])
+    x_all = np.concatenate([columns for row in picks for columns in row])
+    builder.add_rows(
+        np.concatenate([np.full(c.size, k) for k, c in enumerate(c for row in picks for c in row)]),
+        x_all,
+        1.0,
+        lower=1.0,
+        upper=1.0,
+    )
+    shares = []
+    for ending in endings:
+        share = (counts[ending] if ending is not None else 1.0) / calendar.length
+        sigma, delta = builder.add_columns(2)
+        shares += [share, share]
+        factors = interior.copy()
+        if ending is not None:
+            factors[ending] += 1.0
+        for row, columns in zip(ways, picks, strict=True):
+            used = np.flatnonzero(factors)
+            spent = np.concatenate([row[j].before_s * factors[j] for j in used])
+            where = np.concatenate([columns[j] for j in used])
+            builder.add_rows(
+                np.zeros(where.size + 1),
+                np.concatenate([[sigma], where]),
+                np.concatenate([[1.0], -spent]),
+                lower=0.0,
+            )
+            if ending is not None:
+                late, back = columns[ending], row[ending].after_s
+                builder.add_rows(
+                    np.zeros(late.size + 1),
+                    np.concatenate([[delta], late]),
+                    np.concatenate([[1.0], -back]),
+                    lower=0.0,
+                )
+    spans = np.arange(builder.n_columns - len(shares), builder.n_columns)
+    latency, energy = np.zeros(builder.n_columns), np.zeros(builder.n_columns)
+    latency[spans] = shares
+    energy[x_all] = energies
+    for row_of, limit in ((latency, weights.max_latency_s), (energy, weights.max_energy_j)):
+        used = np.flatnonzero(row_of)
+        builder.add_rows(np.zeros(used.size), used, row_of[used], upper=limit)
+    return _Program(builder.build(), picks, latency, energy)
+
+
+def best_schedule(
+    calendar: Calendar, weights: Weights, ways: Sequence[Sequence[RoundOptions]], options: HighsOptions
+) -> Schedule | None:
+    """Return the best choice of ways, or ``None`` where the limits admit none.
+
+    Args:
+        calendar: how kinds of round make up a cycle.
+        weights: objective and limits.
+        ways: [cell][kind], the collection last where the calendar has one.
+        options: stopping rule.
+    """
+    program = _build(calendar, weights, ways)
+    model = program.model
+    columns = np.arange(program.latency.size)
+    model.set_cost(columns, weights.latency * program.latency + weights.energy * program.energy)
+    outcome = model.solve(options)
+    if outcome.x is None:
+        return None
+    x, bound = outcome.x, outcome.bound
+    if 0 in (weights.latency, weights.energy):
+        x = _tie_break(program, weights, x, options)
+    value = float(weights.latency * program.latency @ x + weights.energy * program.energy @ x)
+    chosen = tuple(tuple(int(np.argmax(x[c])) for c in row) for row in program.picks)
+    return Schedule(chosen, value, min(bound, value))
+
+
+def _tie_break(program: _Program, weights: Weights, x: Floats, options: HighsOptions) -> Floats:
+    """Return, among plans of equal latency (energy), one of least energy (latency)."""
+    held, free = (program.latency, program.energy) if weights.energy == 0 else (program.energy, program.latency)
+    limit = weights.max_latency_s if weights.energy == 0 else weights.max_energy_j
+    row = program.model.shape[0] - (2 if weights.energy == 0 else 1)
+    reached = float(held @ x) * (1 + 1e-9)
+    program.model.set_row_bounds(row, -np.inf, min(reached, limit))
+    program.model.set_cost(np.arange(free.size), free)
+    program.model.set_start(x)
+    second = program.model.solve(options)
+    return x if second.x is None else second.x

@@ -1,0 +1,155 @@
+"""The joint search: a relaxed master proposes circulations, each is judged exactly, the bound rises until they meet.
+
+This is logic-based Benders decomposition. The master (:mod:`..formulations.circulation`) is a lower bound for every
+plan; a proposed circulation is judged over the cells' real ways (:mod:`.schedule`) and then cut off at the value
+proven for it. The search ends when the least master bound reaches the best plan.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hffm_opt.plan.circulation import drift
+from hffm_opt.plan.model import RoundPlan
+from hffm_opt.problem.model import Problem
+from hffm_opt.solvers.engines.highs import HighsOptions, Status
+from hffm_opt.solvers.formulations.circulation import Calendar, Master, Price, Weights
+from hffm_opt.solvers.joint.rounds import RoundChoice
+from hffm_opt.solvers.joint.states import State, circulation_of
+
+PRICE_STEPS = (1.0, 0.5, 0.25, 0.1, 0.04, 0.01)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A circulation with its best known rounds: cost and proven bound without the penalty, choices [cell][kind]."""
+
+    states: tuple[State, ...]
+    cost: float
+    cost_bound: float
+    penalty: float = 0.0
+    choices: tuple[tuple[RoundChoice, ...], ...] = ()
+    rounds: tuple[tuple[RoundPlan, ...], ...] = ()
+
+    @property
+    def value(self) -> float:
+        """The objective."""
+        return self.cost + self.penalty
+
+    @property
+    def bound(self) -> float:
+        """Proven lower bound on the objective of this circulation."""
+        return self.cost_bound + self.penalty
+
+
+Judge = Callable[[tuple[State, ...], Calendar, Weights], Judged]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The end of a search: the best judged circulation (or none), the proven bound, and why it ended."""
+
+    best: Judged | None
+    bound: float
+    reason: str
+    proposals: int
+    calendar: Calendar | None = field(default=None)
+
+
+def price_grid(weights: Weights) -> tuple[Price, ...]:
+    """Return the prices (before, after, energy) at which the master uses the cells' proven supports.
+
+    In an optimum a second of a cell costs at most ``w_L / w_E`` joules, so the grid spans shares of that ratio.
+    """
+    alone: tuple[Price, ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    if weights.energy > 0 and weights.latency > 0:
+        top = weights.latency / weights.energy
+        return alone + tuple((top * a, top * a, 1.0) for a in PRICE_STEPS)
+    if np.isfinite(weights.max_energy_j) or np.isfinite(weights.max_latency_s):
+        return alone + tuple((10.0**k, 10.0**k, 1.0) for k in range(-2, 4))
+    return alone
+
+
+def search(
+    problem: Problem,
+    masters: dict[int | None, Master],
+    judge: Judge,
+    weights: Weights,
+    *,
+    gap: float,
+    time_limit_s: float,
+    progress: Callable[[str], None] | None = None,
+) -> Found:
+    """Return the best circulation with a proven bound.
+
+    Args:
+        problem: the problem.
+        masters: one relaxed program per kind of the first cloud event.
+        judge: finds the best rounds of a circulation; its bound may lie below its value.
+        weights: objective and limits.
+        gap: relative gap at which to stop.
+        time_limit_s: wall-clock limit.
+        progress: told what happens, in words.
+    """
+    started = time.perf_counter()
+    grid = price_grid(weights)
+    top = next(iter(masters.values())).calendar.top
+    prices = [[grid] * (top + 1)] * len(problem.cells)
+    visited: dict[int | None, list[tuple[tuple[State, ...], float]]] = {first: [] for first in masters}
+    heap: list[tuple[float, int]] = []
+    keys = list(masters)
+    for order in range(len(keys)):
+        heapq.heappush(heap, (-np.inf, order))
+    best: Judged | None = None
+    best_calendar: Calendar | None = None
+    loose = np.inf
+    proposals = 0
+    reason = "proven"
+    while heap:
+        floor, order = heap[0]
+        if best is not None and min(floor, loose) >= best.value - gap * abs(best.value):
+            break
+        left = time_limit_s - (time.perf_counter() - started)
+        if left <= 0:
+            reason = "time limit"
+            break
+        heapq.heappop(heap)
+        master = masters[keys[order]]
+        options = HighsOptions(time_limit_s=left, relative_gap=min(gap / 4, 1e-5))
+        relaxed = master.solve(prices, visited[keys[order]], None, options)
+        if relaxed.states is None:
+            if relaxed.outcome.status is not Status.INFEASIBLE:
+                heapq.heappush(heap, (max(floor, relaxed.bound), order))
+                reason = "time limit"
+                break
+            continue
+        bound = max(floor, relaxed.bound)
+        known = [states for states, _ in visited[keys[order]]]
+        if relaxed.states in known:
+            # The proposal has been judged: the master is as tight as that circulation's own proven bound.
+            loose = min(loose, bound)
+            visited[keys[order]] = [(s, np.inf if s == relaxed.states else v) for s, v in visited[keys[order]]]
+            heapq.heappush(heap, (bound, order))
+            continue
+        judged = judge(relaxed.states, master.calendar, weights)
+        proposals += 1
+        if progress is not None:
+            progress(f"circulation {proposals}: {judged.value:.6g} (bound {bound:.6g})")
+        visited[keys[order]].append((relaxed.states, judged.cost_bound))
+        if judged.value < np.inf and (best is None or judged.value < best.value):
+            best, best_calendar = judged, master.calendar
+        heapq.heappush(heap, (bound, order))
+    proven = min(heap[0][0] if heap else np.inf, loose)
+    if best is not None:
+        proven = min(proven, best.value)
+    return Found(best, proven, reason, proposals, best_calendar)
+
+
+def with_drift(problem: Problem, weights: Weights, judged: Judged) -> Judged:
+    """Add the learning penalty's share to a judged circulation."""
+    return replace(judged, penalty=weights.drift * drift(problem, circulation_of(problem, judged.states)))

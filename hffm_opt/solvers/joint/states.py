@@ -1,0 +1,61 @@
+"""States: at which tier each module is averaged in a kind of round. The circulation is a nested sequence of states.
+
+Because periods are dyadic and nested, a module's tier never falls from one kind of round to the next
+(:mod:`hffm_opt.plan.circulation`), and any sequence of states in which no tier falls is a circulation.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from hffm_opt.errors import InputError
+from hffm_opt.plan.circulation import Circulation, ModuleCirculation, Tier, tiers
+from hffm_opt.problem.model import Bools, Cell, Problem
+
+State = tuple[int, ...]
+MAX_MODULES = 5
+
+
+def all_states(problem: Problem) -> tuple[State, ...]:
+    """Return the 4^M states of M modules.
+
+    Raises:
+        InputError: more modules than the exact method can tell apart (4^M states).
+    """
+    count = len(problem.modules)
+    if count > MAX_MODULES:
+        raise InputError.one(
+            "modules",
+            f"{count} trainable modules make {4**count} states, the exact method takes up to {MAX_MODULES} modules",
+            "hold the circulation fixed (--circulation), or merge modules that travel together",
+        )
+    return tuple(product(range(4), repeat=count))
+
+
+def states_of(circulation: Circulation, top: int) -> tuple[State, ...]:
+    """Return the state of every kind of round 0..top of a circulation."""
+    return tuple(tuple(tiers(circulation, kind).tolist()) for kind in range(top + 1))
+
+
+def circulation_of(problem: Problem, states: tuple[State, ...]) -> Circulation:
+    """Return the circulation whose kinds of round stand in the given states (tiers must not fall)."""
+    found = []
+    for index, name in enumerate(problem.modules):
+        levels = [state[index] for state in states]
+        periods = {
+            tier: next((1 << kind for kind, level in enumerate(levels) if level >= tier), None)
+            for tier in (Tier.D2D, Tier.EDGE, Tier.CLOUD)
+        }
+        # A tier that begins together with a deeper one never acts on its own: it is left out.
+        cloud = periods[Tier.CLOUD]
+        edge = periods[Tier.EDGE] if periods[Tier.EDGE] != cloud else None
+        d2d = periods[Tier.D2D] if periods[Tier.D2D] not in (periods[Tier.EDGE], cloud) else None
+        found.append(ModuleCirculation(module=name, d2d=d2d, edge=edge, cloud=cloud))
+    return tuple(found)
+
+
+def at_tiers(problem: Problem, cell: Cell, state: State, *chosen: Tier) -> Bools:
+    """Return [n, M] ownership in a cell, restricted to the modules that the state puts at the chosen tiers."""
+    return np.asarray(problem.cell_owners(cell) & np.isin(state, [int(tier) for tier in chosen])[None, :])

@@ -1,0 +1,173 @@
+"""The optimal method: circulation, heads, trees and (where it is free) allocation, with a proven bound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+import numpy as np
+
+from hffm_opt.errors import InfeasibleError, LimitReachedError
+from hffm_opt.plan.circulation import Circulation, drift, top_kind
+from hffm_opt.plan.model import Plan
+from hffm_opt.problem.model import Problem
+from hffm_opt.solvers.formulations.circulation import Calendar, Master, Weights
+from hffm_opt.solvers.joint.allocated import AllocatedRounds, judge_allocated, plan_allocated
+from hffm_opt.solvers.joint.fixed import judge_with, plan_of
+from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
+from hffm_opt.solvers.joint.infeasible import explain
+from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
+from hffm_opt.solvers.joint.states import State, all_states, states_of
+from hffm_opt.solvers.request import Certified, Request
+
+Progress = Callable[[str], None]
+"""Told what the search is doing, in words."""
+
+
+def weights_of(problem: Problem, request: Request) -> Weights:
+    """Return the weights and limits that a request puts on this problem."""
+    latency, energy, penalty = request.weights()
+    limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
+    return Weights(
+        latency,
+        energy,
+        penalty,
+        np.inf if request.max_latency_s is None else request.max_latency_s,
+        np.inf if request.max_energy_j is None else request.max_energy_j,
+        np.inf if limit is None else limit,
+    )
+
+
+class _Space:
+    """The decision space of a problem: cells' rounds, the judge of circulations, and the way back to a plan."""
+
+    def __init__(self, problem: Problem, request: Request) -> None:
+        self.problem = problem
+        self.rounds: FixedRounds | AllocatedRounds
+        self.judge: Judge
+        if problem.fixed_allocation:
+            fixed = FixedRounds(problem)
+            self.rounds, self.judge = fixed, judge_with(problem, fixed, min(request.gap / 4, 1e-6))
+        else:
+            allocated = AllocatedRounds(problem)
+            self.rounds, self.judge = allocated, judge_allocated(problem, allocated, request.gap)
+
+    def plan(self, judged: Judged, method: str) -> Plan:
+        """Return the plan of a judged circulation."""
+        if isinstance(self.rounds, FixedRounds):
+            return plan_of(self.problem, self.rounds, judged, method)
+        return plan_allocated(self.problem, judged, method)
+
+    def masters(
+        self, top: int, firsts: list[int | None], states: tuple[State, ...], weights: Weights
+    ) -> dict[int | None, Master]:
+        """Return one relaxed program per kind of the first cloud event."""
+
+        def collection(cell: int) -> tuple[float, float, float]:
+            ways = self.rounds.collection(cell)
+            return float(ways.before_s.min()), float(ways.after_s.min()), float(ways.energy_j.min())
+
+        def support(cell: int, state: State, price: tuple[float, float, float]) -> float:
+            return self.rounds.support(cell, state, *price)
+
+        return {
+            first: Master(self.problem, states, Calendar.of(self.problem, top, first), weights, support, collection)
+            for first in firsts
+        }
+
+
+def _search_all(space: _Space, weights: Weights, request: Request, progress: Progress | None) -> Found:
+    problem = space.problem
+    top = max(problem.scenario.planning.periods).bit_length() - 1
+    firsts: list[int | None] = [None, *range(top + 1)]
+    masters = space.masters(top, firsts, all_states(problem), weights)
+    return search(
+        problem,
+        masters,
+        space.judge,
+        weights,
+        gap=request.gap,
+        time_limit_s=request.time_limit_s,
+        progress=progress,
+    )
+
+
+def _judge_held(space: _Space, circulation: Circulation, weights: Weights) -> Found:
+    problem = space.problem
+    top = top_kind(circulation)
+    states = states_of(circulation, top)
+    first = next((j for j, state in enumerate(states) if max(state) == 3), None)
+    penalty = drift(problem, circulation)
+    if penalty > weights.max_drift * (1 + 1e-9):
+        raise InfeasibleError.one(
+            "--circulation",
+            f"its learning penalty Phi = {penalty:.6g} exceeds drift_max = {weights.max_drift:.6g}",
+            f"hold a circulation with shorter periods, or lift the limit: --max-drift {penalty:.6g}",
+        )
+    calendar = Calendar.of(problem, top, first)
+    judged = space.judge(states, calendar, weights)
+    best = judged if judged.value < np.inf else None
+    return Found(best, judged.bound, "proven", 1, calendar)
+
+
+def optimal(problem: Problem, request: Request, progress: Progress | None = None) -> Certified:
+    """Return the best plan of the whole decision space with a proven bound.
+
+    Args:
+        problem: the compiled scenario.
+        request: objective, limits, gap, time limit; a held circulation if any.
+        progress: told what the search is doing.
+
+    Returns:
+        The plan, the bound, and what was optimised and held.
+
+    Raises:
+        InfeasibleError: no plan keeps the limits; says which binds and what would be feasible.
+        LimitReachedError: the time limit came before any plan.
+        InputError: too many modules for the exact method.
+
+    Source: DESIGN 6.4; logic-based Benders decomposition (Hooker and Ottosson, 2003).
+    """
+    started = time.perf_counter()
+    space = _Space(problem, request)
+    weights = weights_of(problem, request)
+
+    def find(under: Weights) -> Found:
+        if request.circulation is not None:
+            return _judge_held(space, request.circulation, under)
+        return _search_all(space, under, request, progress)
+
+    found = find(weights)
+    if found.best is None:
+        if found.reason == "time limit":
+            raise LimitReachedError.one(
+                "--time-limit", f"no plan was found within {request.time_limit_s:g} s", "allow more time"
+            )
+
+        def least(under: Weights) -> float | None:
+            best = find(under).best
+            return None if best is None else best.value
+
+        raise explain(problem, weights, least)
+    optimised = ["heads", "trees", "uplinks"] + ([] if problem.fixed_allocation else ["allocation"])
+    fixed = ["association"] + (["allocation"] if problem.fixed_allocation else [])
+    (fixed if request.circulation is not None else optimised).insert(0, "circulation")
+    return Certified(
+        plan=space.plan(found.best, "optimal"),
+        bound=found.bound,
+        stop_reason=_reason(found, request.gap),
+        seconds=time.perf_counter() - started,
+        optimised=tuple(optimised),
+        fixed=tuple(fixed),
+    )
+
+
+def _reason(found: Found, gap: float) -> str:
+    assert found.best is not None
+    if found.reason == "time limit":
+        return "the time limit ended the search"
+    closed = found.best.value - found.bound <= gap * abs(found.best.value) + 1e-15
+    if closed:
+        return f"gap closed after {found.proposals} circulation{'s' if found.proposals != 1 else ''}"
+    return "every circulation was judged; what remains is the duality gap inside the cells"
