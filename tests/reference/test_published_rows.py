@@ -58,26 +58,36 @@ def test_exact_rows_equal_the_recomputation(paper):
         assert (evaluation.latency_s, evaluation.energy_j) == pytest.approx(expected, rel=1e-12), method.__name__
 
 
+@pytest.fixture(scope="module")
+def heads(paper):
+    """The heads that each seed draws, by seed; the D2D rows share them."""
+    return {seed: _heads(paper, edge_only_d2d(paper, Request(seed=seed))) for seed in range(200)}
+
+
 @pytest.mark.parametrize("name", DRAWN)
-def test_drawn_rows(paper, name):
-    """Each draw equals the recomputation for the same heads, and the published value lies inside the draws' range."""
+def test_drawn_rows(paper, heads, name):
+    """The published value lies inside the range of the seeded draws.
+
+    Every tenth draw is planned and judged, and equals the recomputation for the same heads; the recomputation then
+    stands in for the other draws, which differ by the heads alone.
+    """
     case, (period, cloud_energy) = CASES[name], PERIODS[name]
-    seeds = range(case["input"]["first_seed"], case["input"]["first_seed"] + case["input"]["draws"])
-    figures = []
-    for seed in seeds:
+    figures = np.array([published.relayed(heads[seed], period, cloud_energy) for seed in range(case["input"]["draws"])])
+    for seed in range(0, len(figures), 10):
         plan = METHODS[name](paper, Request(seed=seed))
         evaluation = evaluate_plan(paper, plan)
-        figures.append((evaluation.latency_s, evaluation.energy_j))
-        heads = [cell.names.index(_head(cell_plan)) for cell, cell_plan in zip(paper.cells, plan.cells, strict=True)]
-        expected = published.relayed(heads, period, cloud_energy)
-        assert figures[-1] == pytest.approx(expected, rel=1e-12), seed
-    low, high = np.min(figures, axis=0), np.max(figures, axis=0)
+        assert _heads(paper, plan) == heads[seed]
+        assert (evaluation.latency_s, evaluation.energy_j) == pytest.approx(figures[seed], rel=1e-12), seed
     value = np.array([case["expected"]["latency_s"], case["expected"]["energy_j"]])
-    assert (low <= value).all() and (value <= high).all(), (low, high)
+    assert (figures.min(axis=0) <= value).all()
+    assert (value <= figures.max(axis=0)).all()
 
 
-def _head(cell_plan):
-    """The head of a cell is the device that hands in to the edge, in its last kind of round or in the collection."""
-    last = cell_plan.collection or cell_plan.rounds[-1]
-    (uploader,) = {arc.source for arc in last.uplink.arcs if arc.target == cell_plan.edge}
-    return uploader
+def _heads(paper, plan):
+    """Return the position of every cell's head: the device that hands in to the edge at the end of a cycle."""
+    positions = []
+    for cell, cell_plan in zip(paper.cells, plan.cells, strict=True):
+        last = cell_plan.collection or cell_plan.rounds[-1]
+        (uploader,) = {arc.source for arc in last.uplink.arcs if arc.target == cell_plan.edge}
+        positions.append(cell.names.index(uploader))
+    return tuple(positions)
