@@ -26,11 +26,7 @@ CONFIG, WEIGHTS, PROCESSOR, MANIFEST = (
 )
 FORMAT_VERSION = 1
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
-_HEADS = (
-    "mlm_score.",
-    "classifier.",
-    "rank_output.",
-)  # parts of checkpoints that stand on top of the backbone
+_HEADS = ("mlm_score.", "classifier.", "rank_output.")  # what checkpoints carry on top of the backbone
 _BUFFERS = ("embeddings.text_embeddings.position_ids", "embeddings.text_embeddings.token_type_ids")
 
 
@@ -40,8 +36,7 @@ def file_sha256(path: Path) -> str:
 
 
 def check_files(folder: Path, *, need_manifest: bool) -> dict[str, Any]:
-    """Return the folder's manifest (empty where there is none) after holding every file in it against its
-    SHA-256.
+    """Return the folder's manifest, empty where there is none, once every file matches its SHA-256.
 
     Raises:
         InputError: a needed file is missing, the manifest cannot be read, or a file differs from it.
@@ -61,6 +56,11 @@ def check_files(folder: Path, *, need_manifest: bool) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise InputError.one(str(folder / MANIFEST), f"format version {version}", f"use version {FORMAT_VERSION}")
     findings = [
+        Finding(str(folder / MANIFEST), f"{name} is not listed", "restore the folder")
+        for name in (CONFIG, PROCESSOR, WEIGHTS)
+        if name not in files
+    ]
+    findings += [
         Finding(str(folder / name), "the SHA-256 differs from the manifest's", "restore the file, it is damaged")
         for name, expected in sorted(files.items())
         if not (folder / name).is_file() or file_sha256(folder / name) != expected
@@ -71,8 +71,7 @@ def check_files(folder: Path, *, need_manifest: bool) -> dict[str, Any]:
 
 
 def read_backbone_state(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a file's backbone tensors in fp32, exactly the keys and shapes of
-    ``expected``.
+    """Return a file's backbone tensors in fp32, exactly the keys and shapes of ``expected``.
 
     Task heads on top of the backbone are left out.
 

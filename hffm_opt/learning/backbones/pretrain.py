@@ -1,5 +1,6 @@
-"""Pretrain the shipped small ViLT: ``python -m hffm_opt.learning.backbones.pretrain --out DIR --steps N
---seed S``.
+"""Pretrain the shipped small ViLT.
+
+    python -m hffm_opt.learning.backbones.pretrain --out DIR --steps N --seed S
 
 It sees pictures of the *pretrain* split alone (its own scans, its own layouts) and statements and questions
 in the generic wordings, which no task uses. Three losses are summed: the pooled output names the answer word;

@@ -73,6 +73,8 @@ def test_unknown_manifests_and_vocabularies_are_refused(folder: Path) -> None:
     assert "another vocabulary" in findings(folder)[0]
     edit_json(folder / "manifest.json", format_version=99)
     assert "format version 99" in findings(folder)[0]
+    edit_json(folder / "manifest.json", format_version=1, files={})
+    assert len(findings(folder)) == 3  # an empty list would otherwise let every file pass
     (folder / "manifest.json").write_text("[]")
     assert "not a manifest" in findings(folder)[0]
 
