@@ -1,1 +1,23 @@
-"""."""
+"""What a run did: rounds, accuracies, and a ledger of every training and transfer."""
+
+from hffm_opt.trace.files import read_trace, write_trace
+from hffm_opt.trace.ledger import EVENTS, Event, Ledger, LedgerEntry
+from hffm_opt.trace.model import AccuracyRecord, Phase, RoundRecord, RunHeader, TierName, Trace
+from hffm_opt.trace.provenance import Provenance, provenance
+
+__all__ = [
+    "EVENTS",
+    "AccuracyRecord",
+    "Event",
+    "Ledger",
+    "LedgerEntry",
+    "Phase",
+    "Provenance",
+    "RoundRecord",
+    "RunHeader",
+    "TierName",
+    "Trace",
+    "provenance",
+    "read_trace",
+    "write_trace",
+]

@@ -1,0 +1,100 @@
+"""A trace in a run directory: ``trace.json`` (header and checksums), ``metrics.jsonl`` and ``ledger.csv``."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from hffm_opt.errors import InputError
+from hffm_opt.scenario.model import Frozen
+from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.trace.ledger import LedgerEntry
+from hffm_opt.trace.model import RunHeader, Trace
+
+TRACE, METRICS, LEDGER = "trace.json", "metrics.jsonl", "ledger.csv"
+_NUMBERS = dict.fromkeys(("round", "charged_bits", "serialised_bits"), int) | dict.fromkeys(
+    ("start_s", "seconds", "joules"), float
+)
+
+
+class _Index(Frozen):
+    """``trace.json``: the header, and the SHA-256 of the files beside it."""
+
+    format: Literal["hffm-trace/1"]
+    header: RunHeader
+    sha256: dict[str, str]
+
+
+def write_trace(trace: Trace, directory: Path) -> Path:
+    """Write a trace to a run directory and return the path of its ``trace.json``.
+
+    The index is written last, so a directory whose ``trace.json`` can be read is whole.
+    """
+    texts = {METRICS: _metrics_text(trace), LEDGER: _ledger_text(trace)}
+    for name, text in texts.items():
+        write_text(directory / name, text)
+    index = _Index(
+        format=trace.format, header=trace.header, sha256={name: _digest(text) for name, text in texts.items()}
+    )
+    write_text(directory / TRACE, dump_json(index))
+    return directory / TRACE
+
+
+def read_trace(directory: Path) -> Trace:
+    """Read the trace of a run directory.
+
+    Raises:
+        InputError: a file is missing, damaged, or from another run than its neighbours.
+    """
+    path = directory / TRACE
+    index = validate(parse_text(read_text(path, "trace"), str(path)), _Index, "trace")
+    texts = {name: read_text(directory / name, "trace") for name in (METRICS, LEDGER)}
+    for name, text in texts.items():
+        if _digest(text) != index.sha256.get(name):
+            raise InputError.one(str(directory / name), f"it is not the file that {TRACE} belongs to", "run anew")
+    records: dict[str, list[Any]] = {"round": [], "accuracy": []}
+    for record in map(json.loads, texts[METRICS].splitlines()):
+        records[record.pop("record")].append(record)
+    data = {
+        "format": index.format,
+        "header": index.header.model_dump(mode="json"),
+        "rounds": records["round"],
+        "accuracy": records["accuracy"],
+        "ledger": _ledger_columns(texts[LEDGER]),
+    }
+    return validate(data, Trace, "trace")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _metrics_text(trace: Trace) -> str:
+    def lines() -> Iterator[str]:
+        for name, records in (("round", trace.rounds), ("accuracy", trace.accuracy)):
+            for record in records:
+                yield json.dumps({"record": name} | record.model_dump(mode="json"), allow_nan=False) + "\n"
+
+    return "".join(lines())
+
+
+def _ledger_text(trace: Trace) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(LedgerEntry._fields)
+    writer.writerows(trace.ledger.entries())
+    return stream.getvalue()
+
+
+def _ledger_columns(text: str) -> dict[str, list[Any]]:
+    header, *rows = csv.reader(io.StringIO(text))
+    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    return {
+        name: [_NUMBERS[name](value) for value in column] if name in _NUMBERS else list(column)
+        for name, column in zip(header, columns, strict=True)
+    }

@@ -1,0 +1,93 @@
+"""The ledger: every training and every transfer of a run, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from hffm_opt.scenario.model import Frozen
+
+Event = Literal["train", "gather", "scatter", "uplink", "backhaul-up", "backhaul-down", "downlink"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+Counts = tuple[Annotated[int, Field(ge=0)], ...]
+Amounts = tuple[Annotated[float, Field(ge=0)], ...]
+Words = tuple[str, ...]
+
+
+class LedgerEntry(NamedTuple):
+    """One training (no target, no bits) or one transfer.
+
+    ``modules`` are the modules trained or moved, parted by spaces. ``charged_bits`` are what the plan's cost model
+    counts, ``serialised_bits`` what the messages really weighed; ``start_s`` is the simulated clock.
+    """
+
+    round: int
+    event: Event
+    cell: str
+    source: str
+    target: str
+    modules: str
+    charged_bits: int
+    serialised_bits: int
+    start_s: float
+    seconds: float
+    joules: float
+
+
+class Ledger(Frozen):
+    """Ledger entries stored by column, in the order in which they were recorded.
+
+    Example:
+        >>> entry = LedgerEntry(1, "uplink", "edge-0", "device-0", "edge-0", "adapters", 8, 8, 0.0, 0.5, 0.1)
+        >>> Ledger.of([entry]).total("joules")
+        0.1
+    """
+
+    round: Counts = ()
+    event: tuple[Event, ...] = ()
+    cell: Words = ()
+    source: Words = ()
+    target: Words = ()
+    modules: Words = ()
+    charged_bits: Counts = ()
+    serialised_bits: Counts = ()
+    start_s: Amounts = ()
+    seconds: Amounts = ()
+    joules: Amounts = ()
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Ledger:
+        lengths = {name: len(getattr(self, name)) for name in LedgerEntry._fields}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"the ledger's columns differ in length: {lengths}")
+        return self
+
+    @classmethod
+    def of(cls, entries: list[LedgerEntry]) -> Ledger:
+        """Return the ledger of some entries."""
+        columns = zip(*entries, strict=True) if entries else ((),) * len(LedgerEntry._fields)
+        return cls(**dict(zip(LedgerEntry._fields, columns, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.round)
+
+    def entries(self) -> Iterator[LedgerEntry]:
+        """Yield the rows."""
+        columns = (getattr(self, name) for name in LedgerEntry._fields)
+        return (LedgerEntry(*row) for row in zip(*columns, strict=True))
+
+    def array(self, column: str) -> NDArray[np.float64]:
+        """Return a numeric column as an array."""
+        return np.array(getattr(self, column), dtype=float)
+
+    def total(self, column: str, *events: Event) -> float:
+        """Return the sum of a numeric column over some events (none named: over all)."""
+        values = self.array(column)
+        if events:
+            values = values[[event in events for event in self.event]]
+        return float(values.sum())

@@ -1,0 +1,82 @@
+"""The trace: what a run did, as one frozen value that round-trips in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hffm_opt.scenario.model import Frozen
+from hffm_opt.trace.ledger import Ledger
+from hffm_opt.trace.provenance import Provenance
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+Number = Annotated[int, Field(ge=1)]
+TierName = Literal["local", "d2d", "edge", "cloud"]
+Phase = Literal["before-average", "after-average"]
+
+
+class RunHeader(Frozen):
+    """What was run: scenario, plan, seed, the rounds asked for, and the software that ran them.
+
+    ``baseline`` is the accuracy per task of always giving the most frequent answer.
+    """
+
+    scenario: str
+    fingerprint: str
+    method: str
+    backbone: str
+    seed: Annotated[int, Field(ge=0)]
+    rounds: Number
+    baseline: dict[str, Share]
+    provenance: Provenance
+
+
+class RoundRecord(Frozen):
+    """A complete round: its number and kind, the simulated clock at its end, and its own energy and bits.
+
+    ``loss`` is the mean training loss per task over all samples that were trained.
+    """
+
+    round: Number
+    kind: Annotated[int, Field(ge=0)]
+    end_s: Amount
+    energy_j: Amount
+    bits: Amount
+    loss: dict[str, Amount] = Field(default_factory=dict)
+
+
+class AccuracyRecord(Frozen):
+    """The accuracy of a task in one phase of one round: the equally weighted mean over the devices that own it.
+
+    ``tier`` is the deepest one that averages in this round (``local``: none does); ``clock_s`` and ``energy_j`` are
+    what the run had cost when this state of the models was reached. ``devices`` were evaluated, of which ``states``
+    had different models. ``families`` has the accuracy per kind of question.
+    """
+
+    round: Number
+    phase: Phase
+    tier: TierName
+    task: str
+    accuracy: Share
+    devices: Number
+    states: Number
+    clock_s: Amount
+    energy_j: Amount
+    families: dict[str, Share] = Field(default_factory=dict)
+
+
+class Trace(Frozen):
+    """What a run did. Complete rounds only: an interrupted run has fewer than its header asks for."""
+
+    format: Literal["hffm-trace/1"] = "hffm-trace/1"
+    header: RunHeader
+    rounds: tuple[RoundRecord, ...]
+    accuracy: tuple[AccuracyRecord, ...]
+    ledger: Ledger
+
+    @property
+    def complete(self) -> bool:
+        """Whether every round that was asked for was run."""
+        return len(self.rounds) == self.header.rounds
