@@ -1,0 +1,183 @@
+"""Messages: what moves between nodes, byte by byte, and how a round's statistics travel along trees.
+
+A message holds, for each module, one serialised copy or several. Summing relays decode what arrives, add their own,
+and send one copy on; forwarding relays pass the bytes on as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hffm_opt.errors import InputError
+from hffm_opt.learning.aggregation import Statistic, total
+from hffm_opt.learning.clock import Hop, charge, inward, outward
+from hffm_opt.learning.modules.module import Module
+from hffm_opt.learning.modules.payload import State, deserialise, serialise
+from hffm_opt.plan.trees import IndexedTree
+from hffm_opt.problem.model import Bools, Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.trace.ledger import Event, LedgerEntry
+from hffm_opt.units import bytes_to_bit
+
+Message = Mapping[str, tuple[bytes, ...]]
+Statistics = Mapping[str, Statistic]
+
+
+@dataclass
+class Post:
+    """Encodes, sends, charges and writes down the messages of one round."""
+
+    problem: Problem
+    modules: Mapping[str, Module]
+    number: int
+    entries: list[LedgerEntry] = field(default_factory=list)
+
+    def encode(self, module: str, statistic: Statistic) -> bytes:
+        """Return the bytes of a statistic.
+
+        Raises:
+            InputError: payloads are said to be counted, but this module weighs something else.
+        """
+        data = serialise(statistic.mean(), statistic.weight)
+        if self.problem.scenario.learning.payload == "counted":
+            expected = int(self.problem.payload_bit[self.problem.modules.index(module)])
+            if bytes_to_bit(len(data)) != expected:
+                raise InputError.one(
+                    f"modules.{module}.payload_bit",
+                    f"{expected} bit are planned with, {bytes_to_bit(len(data))} bit are sent",
+                    "write the model card anew from this backbone, or set learning.payload: assumed",
+                )
+        return data
+
+    def decode(self, module: str, data: bytes) -> tuple[State, float]:
+        """Return the mean and the weight that were encoded."""
+        return deserialise(data, self.modules[module].shapes)
+
+    def send(self, event: Event, cell: str, hop: Hop, message: Message, start_s: float) -> float:
+        """Send a message, write it down and return its seconds; an empty one takes none and leaves no trace."""
+        if not message:
+            return 0.0
+        cost = charge(self.problem, hop.link, {module: len(copies) for module, copies in message.items()})
+        weight = bytes_to_bit(sum(len(data) for copies in message.values() for data in copies))
+        what = (self.number, event, cell, hop.source, hop.target, " ".join(message))
+        self.entries.append(LedgerEntry(*what, cost.bits, weight, start_s, cost.seconds, cost.joules))
+        return cost.seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A tree of a cell with its links: ``names`` are the cell's devices, ``hops`` the link of each node's arc."""
+
+    cell: str
+    names: tuple[str, ...]
+    tree: IndexedTree
+    hops: Mapping[int, Hop]
+
+    def name_of(self, node: int) -> str:
+        """Return a sort key for a node: devices by name."""
+        return self.names[node] if node < len(self.names) else ""
+
+
+def gather(
+    post: Post, event: Event, route: Route, own: Mapping[int, Statistics], ready_s: Floats
+) -> tuple[dict[str, Statistic], float]:
+    """Carry the devices' statistics to a tree's root.
+
+    Args:
+        post: sends the messages.
+        event: what the ledger calls it.
+        route: the tree and its links.
+        own: per device node, the statistics of the modules that it contributes.
+        ready_s: [n] when each device can send.
+
+    Returns:
+        The statistics' sums at the root, and the clock when they are complete and all devices are ready.
+    """
+    tree = route.tree
+    inbox: dict[int, dict[int, Message]] = {}
+
+    def copies_at(node: int) -> dict[str, tuple[bytes, ...]]:
+        mine: Message = {module: (post.encode(module, part),) for module, part in own.get(node, {}).items()}
+        messages = [mine, *_by_name(route, inbox.get(node, {}))]
+        return {
+            module: tuple(data for message in messages for data in message.get(module, ()))
+            for module in post.problem.modules
+            if any(module in message for message in messages)
+        }
+
+    def sums_at(node: int) -> dict[str, Statistic]:
+        messages = _by_name(route, inbox.get(node, {}))
+        sums = {}
+        for module in post.problem.modules:
+            parts = [own[node][module]] if module in own.get(node, {}) else []
+            parts += [
+                Statistic.of(*post.decode(module, data)) for message in messages for data in message.get(module, ())
+            ]
+            if parts:
+                sums[module] = total(parts)
+        return sums
+
+    def transmit(node: int, start_s: float) -> float:
+        adds_up = tree.relay == "sum" or tree.parent[node] >= len(route.names)
+        if adds_up:
+            message: Message = {module: (post.encode(module, part),) for module, part in sums_at(node).items()}
+        else:
+            message = copies_at(node)
+        inbox.setdefault(tree.parent[node], {})[node] = message
+        return post.send(event, route.cell, route.hops[node], message, start_s)
+
+    end_s = inward(tree, ready_s, transmit)
+    return sums_at(tree.root), end_s
+
+
+def _by_name(route: Route, messages: Mapping[int, Message]) -> list[Message]:
+    """Return messages in the order of their senders' names: a sum's bits must not depend on who is listed first."""
+    return [messages[node] for node in sorted(messages, key=route.name_of)]
+
+
+def scatter(
+    post: Post, event: Event, route: Route, result: Mapping[str, bytes], owners: Bools, start_s: float
+) -> tuple[dict[int, dict[str, bytes]], float]:
+    """Carry results from a tree's root to the owners of each module.
+
+    Args:
+        post: sends the messages.
+        event: what the ledger calls it.
+        route: the tree (pointing outward) and its links.
+        result: module -> bytes at the root.
+        owners: [n, M] who is to get which module.
+        start_s: when the root has the results.
+
+    Returns:
+        What reached each device of the modules that it owns, and the clock at the end.
+    """
+    tree = route.tree
+    held: dict[int, Message] = {tree.root: {module: (data,) for module, data in result.items()}}
+
+    def transmit(node: int, at_s: float) -> float:
+        below = owners[tree.members[node]]
+        one_copy = tree.relay == "sum" or tree.parent[node] >= len(route.names)
+        counts = np.minimum(below.sum(axis=0), 1) if one_copy else below.sum(axis=0)
+        source = held[tree.parent[node]]
+        message = {
+            module: source[module][:1] * int(count)
+            for module, count in zip(post.problem.modules, counts, strict=True)
+            if count
+        }
+        held[node] = message
+        return post.send(event, route.cell, route.hops[node], message, at_s)
+
+    end_s = outward(tree, start_s, transmit)
+    received = {
+        node: {
+            module: held[node][module][0]
+            for module, owned in zip(post.problem.modules, owners[node], strict=True)
+            if owned
+        }
+        for node in range(len(route.names))
+        if owners[node].any()
+    }
+    return received, end_s
