@@ -71,8 +71,9 @@ class _Space:
         def support(cell: int, state: State, price: tuple[float, float, float]) -> float:
             return self.rounds.support(cell, state, *price)
 
+        ways = self.rounds.figures if isinstance(self.rounds, FixedRounds) else None
         return {
-            first: Master(self.problem, states, Calendar.of(self.problem, top, first), weights, support, collection)
+            first: Master(self.problem, states, Calendar.of(self.problem, top, first), weights, support, ways, collection)
             for first in firsts
         }
 

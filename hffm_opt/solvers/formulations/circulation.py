@@ -23,13 +23,13 @@ visited circulations are cut off at the value proven for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hffm_opt.plan.circulation import Tier, kind_of_round
-from hffm_opt.problem.model import Problem
+from hffm_opt.problem.model import Ints, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsOptions, HighsOutcome
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
@@ -121,6 +121,7 @@ class Master:
     calendar: Calendar
     weights: Weights
     support: Callable[[int, State, Price], float]
+    ways: Callable[[int, State], tuple[Floats, Floats, Floats]] | None
     collection: Callable[[int], tuple[float, float, float]]
 
     def allowed(self, kind: int) -> list[int]:
@@ -132,7 +133,7 @@ class Master:
         self,
         prices: Sequence[Sequence[Sequence[Price]]],
         visited: Sequence[tuple[tuple[State, ...], float]],
-        held: tuple[State, ...] | None,
+        exact: Collection[tuple[int, State]],
         options: HighsOptions,
     ) -> MasterSolution:
         """Solve the relaxation.
@@ -140,7 +141,7 @@ class Master:
         Args:
             prices: [cell][kind] support prices (before, after, energy).
             visited: circulations already judged, with a proven lower bound on their objective without its Phi.
-            held: states that must be taken, if the circulation is held fixed.
+            exact: kinds and states in which the cells choose among their real ways instead of supports.
             options: stopping rule.
         """
         problem, calendar, weights = self.problem, self.calendar, self.weights
@@ -151,11 +152,10 @@ class Master:
         for j in range(kinds):
             upper = np.zeros(len(self.states))
             upper[self.allowed(j)] = 1.0
-            if held is not None:
-                upper *= np.array([s == held[j] for s in self.states], dtype=float)
             z[j] = builder.add_columns(len(self.states), upper=upper, cost=-weights.drift * terms[j], integer=True)
             builder.add_rows(np.zeros(len(z[j])), z[j], 1.0, lower=1.0, upper=1.0)
         self._nesting(builder, z)
+        self._twins(builder, z)
         before = builder.add_columns(cells * kinds).reshape(cells, kinds)
         after = builder.add_columns(cells * kinds).reshape(cells, kinds)
         energy_cost = np.tile(weights.energy * calendar.counts / length, (cells, 1))
@@ -163,6 +163,10 @@ class Master:
         for i in range(cells):
             for j in range(kinds):
                 self._supports(builder, i, z[j], (before[i, j], after[i, j], energy[i, j]), prices[i][j])
+        for j, state in sorted(exact):
+            for i in range(cells):
+                spent = (before[i, j], after[i, j], energy[i, j])
+                self._real_ways(builder, i, state, int(z[j][self.states.index(state)]), spent)
         shares, spans = self._segments(builder, before, after)
         collected = [self.collection(i) for i in range(cells)] if calendar.collects else []
         collected_j = sum(c[2] for c in collected) / length
@@ -186,7 +190,7 @@ class Master:
         chosen = tuple(self.states[int(np.argmax(x[z[j]]))] for j in range(kinds))
         return MasterSolution(outcome.bound, chosen, outcome, x[before], x[after])
 
-    def _nesting(self, builder: ModelBuilder, z: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]]) -> None:
+    def _nesting(self, builder: ModelBuilder, z: dict[int, Ints]) -> None:
         grid = np.array(self.states)
         for j in range(len(z) - 1):
             for m in range(grid.shape[1]):
@@ -206,11 +210,22 @@ class Master:
                 for k in range(len(self.states)):
                     builder.add_rows([0, 0], [z[j][k], z[j - 1][k]], [1.0, -1.0], lower=0.0, upper=0.0)
 
+    def _twins(self, builder: ModelBuilder, z: dict[int, Ints]) -> None:
+        """Of modules that nothing tells apart, let the first travel no less deep: sum_j tier is ordered."""
+        problem, grid = self.problem, np.array(self.states)
+        figures = (problem.payload_bit, problem.divergence_within, problem.divergence_between)
+        for m in range(grid.shape[1] - 1):
+            alike = all(f[m] == f[m + 1] for f in figures)
+            if alike and (problem.owners[:, m] == problem.owners[:, m + 1]).all():
+                columns = np.concatenate([z[j] for j in range(len(z))])
+                values = np.tile(grid[:, m] - grid[:, m + 1], len(z))
+                builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0)
+
     def _supports(
         self,
         builder: ModelBuilder,
         cell: int,
-        z: np.ndarray[tuple[int], np.dtype[np.int64]],
+        z: Ints,
         columns: tuple[int, int, int],
         prices: Sequence[Price],
     ) -> None:
@@ -219,10 +234,21 @@ class Master:
             row = np.concatenate([list(columns), z])
             builder.add_rows(np.zeros(row.size), row, np.concatenate([price, -values]), lower=0.0)
 
-    def _segments(self, builder: ModelBuilder, before: np.ndarray, after: np.ndarray) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
-        """Add the slowest cell of each segment; return the spans' shares of the latency per round, and their columns."""
+    def _real_ways(
+        self, builder: ModelBuilder, cell: int, state: State, z: int, spent: tuple[int, int, int]
+    ) -> None:
+        """Let a cell take one of its complete list of ways where the state is taken: spent >= sum_f figure_f x_f."""
+        assert self.ways is not None
+        figures = self.ways(cell, state)
+        x = builder.add_columns(figures[0].size, upper=1.0, integer=True)
+        builder.add_rows(np.zeros(x.size + 1), np.append(x, z), np.append(np.ones(x.size), -1.0), lower=0.0, upper=0.0)
+        for column, figure in zip(spent, figures, strict=True):
+            builder.add_rows(np.zeros(x.size + 1), np.append(x, column), np.append(-figure, 1.0), lower=0.0)
+
+    def _segments(self, builder: ModelBuilder, before: Ints, after: Ints) -> tuple[Floats, Ints]:
+        """Add each segment's slowest cell; return the spans' shares of the latency per round, and their columns."""
         calendar, weights = self.calendar, self.weights
-        cells, kinds = before.shape
+        cells = before.shape[0]
         endings = calendar.endings or (None,)
         shares, spans = [], []
         collected = [self.collection(i) for i in range(cells)] if calendar.collects else [(0.0, 0.0, 0.0)] * cells
@@ -251,9 +277,9 @@ class Master:
     def _visited(
         self,
         builder: ModelBuilder,
-        z: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]],
-        latency_row: tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Floats],
-        energy_row: tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Floats],
+        z: dict[int, Ints],
+        latency_row: tuple[Ints, Floats],
+        energy_row: tuple[Ints, Floats],
         collected: float,
         visited: Sequence[tuple[tuple[State, ...], float]],
     ) -> None:

@@ -50,6 +50,11 @@ class FixedRounds:
         """Return every nondominated way of a cell to do a round in a state."""
         return self._options(cell, state, False)
 
+    def figures(self, cell: int, state: State) -> tuple[Floats, Floats, Floats]:
+        """Return seconds before and after, and joules, of every nondominated way."""
+        ways = self.options(cell, state)
+        return ways.before_s, ways.after_s, ways.energy_j
+
     def collection(self, cell: int) -> RoundOptions:
         """Return every nondominated way to hand in the result (backhaul time counted, its energy not)."""
         return self._options(cell, (int(Tier.CLOUD),) * len(self._problem.modules), True)

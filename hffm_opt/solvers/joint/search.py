@@ -101,6 +101,7 @@ def search(
     top = next(iter(masters.values())).calendar.top
     prices = [[grid] * (top + 1)] * len(problem.cells)
     visited: dict[int | None, list[tuple[tuple[State, ...], float]]] = {first: [] for first in masters}
+    exact: dict[int | None, set[tuple[int, State]]] = {first: set() for first in masters}
     heap: list[tuple[float, int]] = []
     keys = list(masters)
     for order in range(len(keys)):
@@ -120,8 +121,8 @@ def search(
             break
         heapq.heappop(heap)
         master = masters[keys[order]]
-        options = HighsOptions(time_limit_s=left, relative_gap=min(gap / 4, 1e-5))
-        relaxed = master.solve(prices, visited[keys[order]], None, options)
+        options = HighsOptions(time_limit_s=left, relative_gap=gap / 3)
+        relaxed = master.solve(prices, visited[keys[order]], exact[keys[order]], options)
         if relaxed.states is None:
             if relaxed.outcome.status is not Status.INFEASIBLE:
                 heapq.heappush(heap, (max(floor, relaxed.bound), order))
@@ -137,6 +138,9 @@ def search(
             heapq.heappush(heap, (bound, order))
             continue
         judged = judge(relaxed.states, master.calendar, weights)
+        if master.ways is not None and judged.cost_bound - bound > gap * abs(judged.cost_bound):
+            # The supports let cells mix their ways; where that makes the bound weak, real ways replace them.
+            exact[keys[order]] |= {(j, relaxed.states[j]) for j in master.calendar.endings}
         proposals += 1
         if progress is not None:
             progress(f"circulation {proposals}: {judged.value:.6g} (bound {bound:.6g})")
