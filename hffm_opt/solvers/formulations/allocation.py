@@ -168,8 +168,8 @@ def dual_bound(phase: PhaseArrays, objective: Objective, multipliers: Multiplier
     arc = (phase.load_bit, phase.gain_to_noise_hz_per_w, phase.power_max_w, weight[..., None])
     cap = multipliers.cap
     if cap is None:
-        tiny = np.finfo(np.float64).tiny
-        response = link.respond(*arc, np.maximum(time_price, tiny), np.maximum(band_price, tiny))
+        # Answers need positive prices; products and quotients of these stay within the range of a double.
+        response = link.respond(*arc, np.maximum(time_price, 1e-120), np.maximum(band_price, 1e-120))
         cap = link.power_price(response, phase.power_max_w, time_price, band_price)
     floor = link.link_floor(*arc, time_price, band_price, cap).sum(axis=-1)
     frequency = best_cpu_hz(phase, weight, path)

@@ -19,6 +19,9 @@ from hffm_opt.solvers.formulations.allocation_link import Array
 from hffm_opt.solvers.formulations.allocation_phase import Multipliers, Objective, PhaseBatch
 from hffm_opt.solvers.formulations.allocation_prices import Prices, find_prices
 
+_EDGE = 1e-9
+_FASTEST_TOLERANCE = 1e-10
+
 
 @dataclass(frozen=True, eq=False)
 class BatchResult:
@@ -81,16 +84,19 @@ def solve_batch(
     fastest, fastest_s, fastest_bound = None, zero, zero
     if dated.any():
         late = Objective(0.0, 1.0)
-        prices = _prices(batch, zero, zero + 1.0, zero + np.inf, None, limits)
+        sharp = (min(tolerance, _FASTEST_TOLERANCE), max_iterations)
+        prices = _prices(batch, zero, zero + 1.0, zero + np.inf, None, sharp)
         fastest = _answer(batch, zero, prices)
         fastest_s = np.where(dated, fastest.time_s(batch), 0.0)
         fastest_bound = np.where(dated, dual_bound(batch, late, Multipliers(prices.path, prices.band)), 0.0)
     feasible = fastest_bound <= deadline
-    relaxed = np.where(feasible, deadline, 2.0 * fastest_s)
+    # A deadline within rounding of the fastest plan would send the prices to infinity. One a little later has a bound
+    # that holds for both.
+    relaxed = np.where(feasible, np.maximum(deadline, fastest_s * (1.0 + _EDGE)), 2.0 * fastest_s)
     prices = _prices(batch, weight, time_weight, relaxed, fastest, limits)
     decisions = _answer(batch, weight, prices)
     if fastest is not None:
-        decisions = decisions.mended(batch, fastest, np.where(feasible, relaxed, 0.0))
+        decisions = decisions.mended(batch, fastest, np.where(feasible, deadline, 0.0))
     time, energy = decisions.time_s(batch), decisions.energy_j(batch)
     multipliers = Multipliers(prices.path, prices.band)
     bound = dual_bound(batch, Objective(weight, time_weight, relaxed), multipliers)
@@ -104,7 +110,7 @@ def solve_batch(
         decisions=decisions,
         multipliers=multipliers,
         feasible=feasible,
-        converged=close & feasible & (time <= relaxed * (1.0 + 1e-9)),
+        converged=close & feasible & (time <= deadline * (1.0 + 1e-9)),
         iterations=prices.iterations,
         fastest_s=fastest_s,
     )

@@ -37,7 +37,8 @@ def link_alone_cost(
     finite = np.minimum(pull, 1e300)
     # Near its branch point W0 loses half the digits; there x^2 / 2 + x^3 / 3 = pull serves to first order.
     small = np.sqrt(2.0 * finite)
-    x = np.where(finite < 1e-9, small, 1.0 + lambertw((finite - 1.0) / np.e).real)
+    argument = np.asarray((finite - 1.0) / np.e)
+    x = np.where(finite < 1e-9, small, 1.0 + np.real(lambertw(argument, 0)))
     x = np.minimum(x, cap)
     nats = link.LN2 * load_bit
     positive = np.where(x > 0, x, 1.0)

@@ -155,7 +155,7 @@ def respond(
     nats = np.where(loaded, LN2 * load_bit, 1.0)
     snr_hz = gain_to_noise_hz_per_w * power_max_w
     cost = weight_energy * power_max_w + time_price
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         log_level = np.log(gain_to_noise_hz_per_w / weight_energy) + 0.5 * np.log(time_price * band_price / nats)
         log_capped_level = np.log(band_price / (nats * cost)) + 2.0 * np.log(snr_hz)
     x, slope = _slack_inverse(log_level, newton_steps)
@@ -207,7 +207,8 @@ def link_floor(
     weight = weight_energy + nu
     rest = np.maximum(time_price - nu * power_max_w, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = gain_to_noise_hz_per_w * np.sqrt(rest * band_price / nats) / weight
+        level = gain_to_noise_hz_per_w * np.sqrt(rest * band_price / nats)
+        level = np.where(weight > 0, level / weight, 0.0)
         x = _slack_inverse(np.log(level), 3)[0] * (1.0 - 1e-13)
         valid = (weight > 0) & (excess(x) <= level * np.sqrt(x))
     x = np.where(valid, x, 0.0)

@@ -188,7 +188,10 @@ class Objective:
             object.__setattr__(self, field.name, value)
         if not (np.isfinite(self.weight_energy).all() and np.isfinite(self.weight_time).all()):
             raise InputError.one("objective", "a weight is infinite", "give finite weights")
-        if ((np.asarray(self.weight_time) == 0) & np.isinf(self.deadline_s)).any():
+        free_time = np.asarray(self.weight_time) == 0
+        if (free_time & (np.asarray(self.weight_energy) == 0)).any():
+            raise InputError.one("objective", "both weights are 0, so nothing is minimised", "give a positive weight")
+        if (free_time & np.isinf(self.deadline_s)).any():
             repair = "give a deadline or a positive weight_time"
             raise InputError.one("objective.weight_time", "is 0 and no deadline is given, so T is unlimited", repair)
 

@@ -185,7 +185,8 @@ def find_prices(
     iterations = np.full(len(found), max_iterations, dtype=np.intp)
     converged = np.zeros(len(found), dtype=np.bool_)
     worked = np.flatnonzero(data.active.any(axis=1))
-    converged[~data.active.any(axis=1)] = True
+    idle = ~data.active.any(axis=1)
+    converged[idle], iterations[idle] = True, 0
     if worked.size:
         data = data.take(worked)
         state = _start(data, path_price_start[worked])
