@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import lambertw
 
 from hffm_opt.solvers.formulations import allocation_link as link
 from hffm_opt.solvers.formulations.allocation import best_cpu_hz, dual_bound
@@ -34,12 +33,7 @@ def link_alone_cost(
         pull = price * gain_to_noise_hz_per_w / (weight * bandwidth_hz)
     pull = np.where(price > 0, pull, 0.0)
     cap = np.log1p(power_max_w * gain_to_noise_hz_per_w / bandwidth_hz)
-    finite = np.minimum(pull, 1e300)
-    # Near its branch point W0 loses half the digits; there x^2 / 2 + x^3 / 3 = pull serves to first order.
-    small = np.sqrt(2.0 * finite)
-    argument = np.asarray((finite - 1.0) / np.e)
-    x = np.where(finite < 1e-9, small, 1.0 + np.real(lambertw(argument, 0)))
-    x = np.minimum(x, cap)
+    x = np.minimum(link.spectral_load_at(pull), cap)
     nats = link.LN2 * load_bit
     positive = np.where(x > 0, x, 1.0)
     with np.errstate(over="ignore"):

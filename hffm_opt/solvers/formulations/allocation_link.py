@@ -84,6 +84,12 @@ def _log_slack_curve(x: Array) -> tuple[Array, Array]:
     return np.log(value) - 0.5 * np.log(x), x * x * np.exp(x) / value - 0.5
 
 
+def _log_excess_curve(x: Array) -> tuple[Array, Array]:
+    """Return ``log e(x)`` and its slope in ``log x``, the curve of links whose bandwidth is given."""
+    value = excess(x)
+    return np.log(value), x * x * np.exp(x) / value
+
+
 def log_capped_curve(x: Array) -> tuple[Array, Array]:
     """Return ``log(e(x) (e^x - 1)^2 / (x^2 e^x))`` and its slope in ``log x``, the curve of links at their cap."""
     value, grown = excess(x), np.expm1(x)
@@ -119,6 +125,17 @@ class _InverseCurve:
 
 _slack_inverse = _InverseCurve(_log_slack_curve)
 _capped_inverse = _InverseCurve(log_capped_curve)
+_excess_inverse = _InverseCurve(_log_excess_curve)
+
+
+def spectral_load_at(pull: Array) -> Array:
+    """Return ``x`` with ``x e^x - e^x + 1 = pull``, that is ``1 + W0((pull - 1) / e)``; 0 at 0, cut near 270.
+
+    Lambert's ``W0`` itself loses half the digits near its branch point ``pull = 0``, and is slower.
+    """
+    with np.errstate(divide="ignore"):
+        x = _excess_inverse(np.log(pull))[0]
+    return np.where(pull > 0, x, 0.0)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.special import lambertw
 
 from hffm_opt.seeds import derive
 from hffm_opt.solvers.formulations import allocation_link as link
@@ -147,3 +148,11 @@ def test_the_floor_survives_prices_of_zero() -> None:
     floor = link.link_floor(**links, cap_price=np.zeros(3))
     least = links["weight_energy"] * np.log(2) * links["load_bit"] / links["gain_to_noise_hz_per_w"]
     assert floor == pytest.approx(least, rel=1e-12)
+
+
+def test_spectral_load_at_a_pull_is_lamberts() -> None:
+    pull = 10 ** np.linspace(-3, 20, 200)
+    lambert = 1 + lambertw((pull - 1) / np.e).real
+    assert link.spectral_load_at(pull) == pytest.approx(lambert, rel=1e-11)
+    assert link.spectral_load_at(np.array([0.0, 1e-12])) == pytest.approx([0.0, np.sqrt(2e-12)], rel=1e-6)
+    assert link.spectral_load_at(np.array([np.inf]))[0] > 250
