@@ -1,0 +1,344 @@
+"""HiGHS as a typed engine for mixed-integer and linear programs that are solved many times.
+
+    minimise  c'x + c0   subject to  row_lower <= A x <= row_upper,  lower <= x <= upper,  some x_j integer
+
+:class:`HighsModel` holds a program (see :mod:`~hffm_opt.solvers.engines.highs_builder`) and is re-solved
+after costs or bounds changed. What HiGHS calls optimal is believed only after the point has been put into the
+rows again.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import highspy
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hffm_opt.errors import InputError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ROWWISE = 2
+"""HiGHS' code of a matrix given by rows (``MatrixFormat::kRowwise``)."""
+
+FEASIBLE_POINT = 2
+"""HiGHS' code of a feasible point (``SolutionStatus::kSolutionStatusFeasible``)."""
+
+
+class Status(StrEnum):
+    """What a solve has in its hands."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    UNKNOWN = "unknown"
+
+
+class StopReason(StrEnum):
+    """Why a solve ended."""
+
+    GAP_CLOSED = "gap closed"
+    PROVEN_INFEASIBLE = "proven infeasible"
+    PROVEN_UNBOUNDED = "proven unbounded"
+    TIME_LIMIT = "time limit"
+    NODE_LIMIT = "node limit"
+    INTERRUPTED = "interrupted"
+    NUMERICS = "numerical trouble"
+
+
+@dataclass(frozen=True)
+class HighsOptions:
+    """How a solve is run.
+
+    ``relative_gap`` is HiGHS' gap ``|value - bound| / |value|``; ``tolerance`` bounds violations of rows,
+    bounds and integrality, so the model should be scaled to numbers near one. Presolve is off by default: HiGHS 1.15.1
+    proved a wrong optimum (0.13 % too high) of a relay-tree program through it, under every seed and tolerance.
+    """
+
+    time_limit_s: float = math.inf
+    node_limit: int | None = None
+    relative_gap: float = 0.0
+    absolute_gap: float = 0.0
+    threads: int = 1
+    seed: int = 0
+    tolerance: float = 1e-9
+    presolve: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class HighsOutcome:
+    """The answer of one solve; ``x`` is None when no feasible point is known, ``bound`` is a lower bound on
+    the optimum.
+    """
+
+    status: Status
+    stop_reason: StopReason
+    objective: float
+    bound: float
+    gap: float
+    seconds: float
+    nodes: int
+    violation: float
+    start_taken: bool | None
+    x: Floats | None = field(repr=False)
+
+
+def relative_gap(value: float, bound: float) -> float:
+    """Return ``(value - bound) / |value|``, never negative, 0 where both agree and infinity where one is
+    missing.
+    """
+    if not (math.isfinite(value) and math.isfinite(bound)):
+        return math.inf
+    difference = max(0.0, value - bound)
+    return 0.0 if difference == 0.0 else difference / abs(value) if value else math.inf
+
+
+class HighsModel:
+    """A program inside HiGHS, kept warm between solves; not to be shared between threads."""
+
+    def __init__(
+        self,
+        matrix: Any,
+        lower: Floats,
+        upper: Floats,
+        cost: Floats,
+        integer: NDArray[np.bool_],
+        row_lower: Floats,
+        row_upper: Floats,
+        offset: float = 0.0,
+    ) -> None:
+        numbers = (matrix.data, cost, lower[np.isfinite(lower)], upper[np.isfinite(upper)])
+        if not all(np.isfinite(part).all() for part in numbers) or any(
+            np.isnan(b).any() for b in (row_lower, row_upper)
+        ):
+            raise InputError.one("model", "a coefficient is not finite", "drop absent arcs before building the program")
+        self._matrix = matrix
+        self._lower, self._upper = lower.copy(), upper.copy()
+        self._cost = cost.copy()
+        self._integer = integer.copy()
+        self._row_lower, self._row_upper = row_lower.copy(), row_upper.copy()
+        self._offset = offset
+        self._start: Floats | None = None
+        self._stop = threading.Event()
+        self._highs = highspy.Highs()
+        self._highs.silent()
+        self._highs.passModel(
+            matrix.shape[1],
+            matrix.shape[0],
+            matrix.nnz,
+            ROWWISE,
+            int(highspy.ObjSense.kMinimize),
+            offset,
+            self._cost,
+            self._lower,
+            self._upper,
+            self._row_lower,
+            self._row_upper,
+            matrix.indptr.astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data.astype(np.float64),
+            self._integer.astype(np.int32),
+        )
+        for event in (self._highs.cbMipInterrupt, self._highs.cbSimplexInterrupt, self._highs.cbIpmInterrupt):
+            event.subscribe(self._interrupt_if_asked)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._matrix.shape[0], self._matrix.shape[1]
+
+    def set_cost(self, columns: ArrayLike, cost: ArrayLike) -> None:
+        """Replace the costs of the named columns."""
+        index = np.atleast_1d(np.asarray(columns, dtype=np.int32))
+        values = spread(cost, index.size)
+        self._cost[index] = values
+        self._highs.changeColsCost(index.size, index, values)
+
+    def set_row_bounds(self, row: int, lower: float, upper: float) -> None:
+        """Replace both bounds of one row."""
+        self._row_lower[row], self._row_upper[row] = lower, upper
+        self._highs.changeRowBounds(int(row), lower, upper)
+
+    def set_column_bounds(self, columns: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> None:
+        """Replace both bounds of the named columns."""
+        index = np.atleast_1d(np.asarray(columns, dtype=np.int32))
+        low, high = spread(lower, index.size), spread(upper, index.size)
+        self._lower[index], self._upper[index] = low, high
+        self._highs.changeColsBounds(index.size, index, low, high)
+
+    def set_start(self, x: Floats) -> bool:
+        """Keep a full point as the start of the next solve; return False, and keep nothing, where it is
+        infeasible.
+        """
+        self._start = np.asarray(x, float).copy() if self.violation(x) <= 1e-7 else None
+        return self._start is not None
+
+    def violation(self, x: Floats) -> float:
+        """Return the largest violation of a row, a bound or integrality, each relative to ``max(1,
+        |limit|)``.
+        """
+        activity = self._matrix @ x
+        parts = [_excess(x, self._lower, self._upper), _excess(activity, self._row_lower, self._row_upper)]
+        if self._integer.any():
+            whole = x[self._integer]
+            parts.append(float(np.abs(whole - np.round(whole)).max()))
+        return max(parts)
+
+    def value(self, x: Floats) -> float:
+        """Return the objective at ``x``."""
+        return float(self._cost @ x) + self._offset
+
+    def write(self, path: str | Path) -> None:
+        """Write the program as ``.mps`` or ``.lp`` (chosen by the suffix)."""
+        if self._highs.writeModel(str(path)) == highspy.HighsStatus.kError:
+            raise InputError.one(str(path), "HiGHS cannot write the program here", "name a writable .mps or .lp file")
+
+    def solve(self, options: HighsOptions | None = None) -> HighsOutcome:
+        """Solve and recheck; KeyboardInterrupt stops HiGHS at its next check and is raised again afterwards."""
+        options = options or HighsOptions()
+        self._configure(options)
+        start, self._start = self._start, None
+        if start is not None:
+            solution = highspy.HighsSolution()
+            solution.col_value = start.tolist()
+            self._highs.setSolution(solution)
+        began = time.perf_counter()
+        self._run()
+        return self._read(start, time.perf_counter() - began)
+
+    def _configure(self, options: HighsOptions) -> None:
+        settings: dict[str, float | int | str] = {
+            "time_limit": options.time_limit_s,
+            "mip_max_nodes": 2**31 - 1 if options.node_limit is None else options.node_limit,
+            "mip_rel_gap": options.relative_gap,
+            "mip_abs_gap": options.absolute_gap,
+            "threads": options.threads,
+            "random_seed": options.seed,
+            "presolve": "on" if options.presolve else "off",
+            "primal_feasibility_tolerance": options.tolerance,
+            "dual_feasibility_tolerance": options.tolerance,
+            "mip_feasibility_tolerance": options.tolerance,
+        }
+        for name, value in settings.items():
+            if self._highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
+                raise InputError.one(f"options.{name}", f"HiGHS refuses {value!r}", "give a value inside its range")
+
+    def _interrupt_if_asked(self, event: Any) -> None:
+        if self._stop.is_set():
+            event.interrupt()
+
+    def _run(self) -> None:
+        """Run HiGHS beside the main thread, because a signal is only delivered while the main thread runs
+        Python.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._highs.run()
+            return
+
+        def work() -> None:
+            self._highs.run()
+            highspy.Highs.resetGlobalScheduler(False)
+
+        self._stop.clear()
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        interrupted = False
+        while worker.is_alive():
+            try:
+                worker.join(0.1)
+            except KeyboardInterrupt:
+                interrupted = True
+                self._stop.set()
+        if interrupted:
+            self._stop.clear()
+            raise KeyboardInterrupt
+
+    def _read(self, start: Floats | None, seconds: float) -> HighsOutcome:
+        info = self._highs.getInfo()
+        model_status = self._highs.getModelStatus()
+        reason = _REASONS.get(model_status, StopReason.NUMERICS)
+        if model_status == highspy.HighsModelStatus.kSolutionLimit:
+            reason = StopReason.NODE_LIMIT
+        is_mip = bool(self._integer.any())
+        x: Floats | None = None
+        objective, bound, violation = math.inf, -math.inf, math.inf
+        no_point = reason in (StopReason.PROVEN_INFEASIBLE, StopReason.PROVEN_UNBOUNDED)
+        empty = model_status == _MODEL_STATUS.kModelEmpty
+        if not no_point and (empty or info.primal_solution_status == FEASIBLE_POINT):
+            candidate = np.array(self._highs.getSolution().col_value, dtype=np.float64)
+            violation = self.violation(candidate)
+            if violation <= 1e-6:
+                x, objective = candidate, self.value(candidate)
+            else:
+                reason = StopReason.NUMERICS
+        closed = reason is StopReason.GAP_CLOSED
+        if is_mip:
+            bound = float(info.mip_dual_bound)
+        if closed and not math.isfinite(bound):
+            # A linear program has no separate bound; and a start that nothing can beat ends a search before its first
+            # bound.
+            bound = objective
+        if not math.isfinite(bound):
+            bound = math.inf if reason is StopReason.PROVEN_INFEASIBLE else -math.inf
+        elif x is not None:
+            # Beyond rounding a bound above the value would be a contradiction; the value is the one that was
+            # rechecked.
+            bound = min(bound, objective)
+        gap = relative_gap(objective, bound)
+        return HighsOutcome(
+            status=_status(reason, x is not None, closed),
+            stop_reason=reason,
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            seconds=seconds,
+            nodes=int(info.mip_node_count) if is_mip else 0,
+            violation=violation,
+            start_taken=None if start is None else x is not None and objective <= self.value(start) + 1e-9,
+            x=x,
+        )
+
+
+_MODEL_STATUS = highspy.HighsModelStatus
+_REASONS = {
+    _MODEL_STATUS.kOptimal: StopReason.GAP_CLOSED,
+    _MODEL_STATUS.kModelEmpty: StopReason.GAP_CLOSED,
+    _MODEL_STATUS.kInfeasible: StopReason.PROVEN_INFEASIBLE,
+    _MODEL_STATUS.kUnbounded: StopReason.PROVEN_UNBOUNDED,
+    _MODEL_STATUS.kUnboundedOrInfeasible: StopReason.NUMERICS,
+    _MODEL_STATUS.kTimeLimit: StopReason.TIME_LIMIT,
+    _MODEL_STATUS.kInterrupt: StopReason.INTERRUPTED,
+}
+
+
+def _status(reason: StopReason, has_point: bool, closed: bool) -> Status:
+    if reason is StopReason.PROVEN_INFEASIBLE:
+        return Status.INFEASIBLE
+    if reason is StopReason.PROVEN_UNBOUNDED:
+        return Status.UNBOUNDED
+    if has_point:
+        return Status.OPTIMAL if closed else Status.FEASIBLE
+    return Status.UNKNOWN
+
+
+def spread(values: ArrayLike, count: int) -> Floats:
+    """Return ``values``, a scalar or [count], as a fresh [count] array."""
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), (count,)).copy()
+
+
+def _excess(values: Floats, lower: Floats, upper: Floats) -> float:
+    """Return how far ``values`` leave ``[lower, upper]``, relative to ``max(1, |limit|)``."""
+    if not values.size:
+        return 0.0
+    scale_low = np.maximum(1.0, np.abs(np.where(np.isfinite(lower), lower, 0.0)))
+    scale_high = np.maximum(1.0, np.abs(np.where(np.isfinite(upper), upper, 0.0)))
+    return max(0.0, float(((lower - values) / scale_low).max()), float(((values - upper) / scale_high).max()))

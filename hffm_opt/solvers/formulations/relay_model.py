@@ -1,0 +1,276 @@
+"""The directed multi-commodity flow program of a relay-tree problem.
+
+Sets: arcs a = (i, j) child to parent; devices k that must be in the tree; groups g of modules with equal
+owners, payload b_g [bit]. Per direction (written for one; both share the head h):
+
+    x_a in {0,1}        arc is in the tree              h_r in {0,1}     r is the root, sum h = 1
+    0 <= f^k_a <= 1     device k's unit of flow         0 <= c_ag <= 1   arc a carries a copy of group g
+    out(x, v) = 1 - h_v on devices k, <= 1 - h_v else   out(f^k, v) - in(f^k, v) = [v = k] - h_v
+    f^k_a <= c_ag (g owned by k),  c_ag <= x_a
+    T >= ready_k + sum_a (seconds_per_bit_a * b_own(k) + delay_a) f^k_a                           own-load
+    path rows E  = sum_a joules_per_bit_a sum_g b_g c_ag sum_a f^k_a <= max_hops,  in(x, v) <= max_fan_in
+    (max_uplinks at the edge server)
+
+Where all devices own the same modules the load of every arc is known and the path rows are the latency.
+Otherwise they are a relaxation, and potentials make it exact, R_i being when i has everything of its subtree:
+
+    R_j >= R_i + seconds_per_bit_a * sum_g b_g c_ag + delay_a - M_a (1 - x_a),  R_i >= ready_i,  T >= R_i
+    M_a = (U - shortest own-load time from i to a root) - ready_j,   U an upper bound on T
+
+Units inside: seconds and joules are divided by those of a known tree, so that coefficients are near one.
+Source: DESIGN section 6.1; directed multi-commodity Steiner flow after Wong, Math. Programming 28 (1984).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hffm_opt.solvers.engines.highs_builder import ModelBuilder
+from hffm_opt.solvers.formulations.relay_bound import link_times, shortest_reaching, shortest_remaining
+from hffm_opt.solvers.formulations.relay_index import (
+    HalfIndex,
+    Horizon,
+    Ints,
+    ModuleGroups,
+    TreeProgram,
+    group_modules,
+)
+from hffm_opt.solvers.formulations.tree_problem import (
+    Bools,
+    Direction,
+    TreeProblem,
+    half_of,
+)
+
+
+def build(problem: TreeProblem, horizon: Horizon, *, with_time: bool = True) -> TreeProgram:
+    """Build the program; ``with_time=False`` leaves latency out where neither objective nor limit asks for
+    it.
+    """
+    builder = ModelBuilder()
+    groups = group_modules(problem)
+    time = int(builder.add_columns(1, upper=horizon.time_s / horizon.time_unit_s)[0])
+    energy = int(builder.add_columns(1, upper=horizon.energy_j / horizon.energy_unit_j)[0])
+    heads: dict[int, int] = {}
+    if len(problem.roots) > 1:
+        columns = builder.add_columns(len(problem.roots), upper=1.0, integer=True)
+        heads = dict(zip(problem.roots, columns.tolist(), strict=True))
+        builder.add_rows(np.zeros(columns.size), columns, 1.0, lower=1.0, upper=1.0)
+    floors = {direction: half_of(problem, direction).floor_s for direction in problem.directions}
+    halves = tuple(
+        _HalfBuilder(builder, problem, groups, direction, heads, horizon, horizon.time_s - others, with_time).add()
+        for direction in problem.directions
+        for others in [sum(floor for d, floor in floors.items() if d is not direction)]
+    )
+    times = [half.time for half in halves]
+    builder.add_rows([0] * (1 + len(times)), [time, *times], [1.0] + [-1.0] * len(times), lower=0.0, upper=0.0)
+    columns_e, values_e = [np.array([energy])], [np.array([1.0])]
+    for half in halves:
+        joules = half.half.joules_per_bit[half.child, half.parent] / horizon.energy_unit_j
+        for group, payload in enumerate(groups.payload_bit):
+            there = half.carry[group] >= 0
+            columns_e.append(half.carry[group][there])
+            values_e.append(-payload * joules[there])
+    columns_all = np.concatenate(columns_e)
+    builder.add_rows(np.zeros(columns_all.size), columns_all, np.concatenate(values_e), lower=0.0, upper=0.0)
+    return TreeProgram(problem, builder.build(), halves, heads, time, energy, horizon)
+
+
+class _HalfBuilder:
+    """Adds one direction to the program; an object only to keep the shared indices at hand."""
+
+    def __init__(
+        self,
+        builder: ModelBuilder,
+        problem: TreeProblem,
+        groups: ModuleGroups,
+        direction: Direction,
+        heads: dict[int, int],
+        horizon: Horizon,
+        time_limit_s: float,
+        with_time: bool,
+    ) -> None:
+        self.builder, self.problem, self.groups, self.heads = builder, problem, groups, heads
+        self.direction, self.half = direction, half_of(problem, direction)
+        self.horizon, self.time_limit_s, self.with_time = horizon, time_limit_s, with_time
+        self.n, self.devices = problem.n, groups.devices
+        self.load = np.full(self.n, groups.own_bit.min(initial=math.inf) if self.devices.size else 0.0)
+        self.load[self.devices] = groups.own_bit
+        self.links = self._links()
+        self.remaining = shortest_remaining(
+            link_times(self.links, self.half.seconds_per_bit, self.half.delay_s, self.load), problem.roots
+        )
+        self.passes = self._passes()
+        usable = np.array(self.passes.any(axis=0))
+        usable[self.devices] = self.passes[np.arange(self.devices.size), self.devices]
+        self.child, self.parent = np.nonzero(usable)
+
+    def add(self) -> HalfIndex:
+        arcs, required = self.child.size, self.devices.size
+        self.x = self.builder.add_columns(arcs, upper=1.0, integer=True)
+        self.flow = np.full((required, arcs), -1, dtype=np.int64)
+        for row, k in enumerate(self.devices):
+            there = (self.parent != k) & self.passes[row, self.child, self.parent]
+            self.flow[row, there] = self.builder.add_columns(int(there.sum()), upper=1.0)
+        self.carry = self._carry_columns()
+        self._tree_rows()
+        self._flow_rows()
+        self._link_rows()
+        unit = self.horizon.time_unit_s
+        top = max(self.time_limit_s, self.half.floor_s) / unit if self.with_time else math.inf
+        self.time = int(self.builder.add_columns(1, lower=self.half.floor_s / unit, upper=top)[0])
+        potential = np.zeros(0, dtype=np.int64)
+        if self.with_time:
+            self._path_rows()
+            if not (self.groups.uniform and not self._relays_may_be_late()):
+                potential = self._potential_rows()
+        return HalfIndex(
+            self.direction,
+            self.half,
+            self.child,
+            self.parent,
+            self.x,
+            self.flow,
+            self.carry,
+            potential,
+            self.half.ready_s,
+            self.time,
+        )
+
+    def _links(self) -> Bools:
+        """Mark the arcs [n, n+1] between nodes of this problem, but none out of a root that is certain."""
+        n, roots = self.n, self.problem.roots
+        links = np.isfinite(self.half.seconds_per_bit) & ~np.eye(n, n + 1, dtype=bool)
+        links[:, n] &= roots == (n,)
+        if len(roots) == 1 and roots[0] < n:
+            links[roots[0]] = False
+        return np.asarray(links)
+
+    def _passes(self) -> Bools:
+        """Mark the arcs [K, n, n+1] on which device k's flow can still end within the horizon.
+
+        On its way it meets at least its own load, so its shortest own-load path through the arc must fit.
+        """
+        passes = np.broadcast_to(self.links, (self.devices.size, *self.links.shape)).copy()
+        if self.with_time:
+            half, own_bit = self.half, self.load[self.devices]
+            weight = link_times(self.links, half.seconds_per_bit, half.delay_s, own_bit)
+            reach = shortest_reaching(weight, self.devices) + self.half.ready_s[self.devices, None]
+            finish = reach[:, :, None] + weight + self.remaining[self.devices][:, None, :]
+            passes &= finish <= self.time_limit_s * (1 + 1e-9)
+        joules = np.where(self.links, self.half.joules_per_bit, 0.0) * self.load[self.devices][:, None, None]
+        return np.asarray(passes & (joules <= self.horizon.energy_j * (1 + 1e-9)))
+
+    def _carry_columns(self) -> Ints:
+        """A group of one owner is carried where that owner's flow goes, a group of all owners wherever there
+        is an arc.
+        """
+        carry = np.full((self.groups.payload_bit.size, self.child.size), -1, dtype=np.int64)
+        for group, owned in enumerate(self.groups.owners.T):
+            if owned.all():
+                carry[group] = self.x
+            elif owned.sum() == 1:
+                carry[group] = self.flow[int(owned.argmax())]
+            else:
+                carry[group] = self.builder.add_columns(self.child.size, upper=1.0)
+        return carry
+
+    def _tree_rows(self) -> None:
+        add, arcs = self.builder.add_rows, np.arange(self.child.size)
+        for v in range(self.n):
+            out = arcs[self.child == v]
+            is_root = [self.heads[v]] if v in self.heads else []
+            lone_root = self.problem.roots == (v,)
+            columns = [*self.x[out], *is_root]
+            needed = self.problem.required[v] and not lone_root
+            add([0] * len(columns), columns, 1.0, lower=1.0 if needed else 0.0, upper=1.0, count=1)
+        for v in range(self.n + 1):
+            limit = self.problem.max_uplinks if v == self.n else self.problem.max_fan_in
+            into = self.x[self.parent == v]
+            if limit is not None and into.size > limit:
+                add(np.zeros(into.size), into, 1.0, upper=float(limit))
+
+    def _flow_rows(self) -> None:
+        add = self.builder.add_rows
+        for row, k in enumerate(self.devices):
+            there = self.flow[row] >= 0
+            columns, child, parent = self.flow[row][there], self.child[there], self.parent[there]
+            inner = parent < self.n
+            head_rows = np.array(list(self.heads), dtype=np.int64)
+            head_columns = np.array(list(self.heads.values()), dtype=np.int64)
+            supply = (np.arange(self.n) == k).astype(float)
+            if self.problem.roots == (self.problem.roots[0],) and self.problem.roots[0] < self.n:
+                supply[self.problem.roots[0]] -= 1.0
+            add(
+                np.concatenate([child, parent[inner], head_rows]),
+                np.concatenate([columns, columns[inner], head_columns]),
+                np.concatenate([np.ones(child.size), -np.ones(int(inner.sum())), np.ones(head_rows.size)]),
+                lower=supply,
+                upper=supply,
+                count=self.n,
+            )
+            if self.problem.max_hops is not None:
+                add(np.zeros(columns.size), columns, 1.0, upper=float(self.problem.max_hops), count=1)
+
+    def _link_rows(self) -> None:
+        """f <= c and c <= x, or f <= x for a device that owns no group of its own copies."""
+        pairs: list[tuple[Ints, Ints]] = []
+        own_copy = np.array([not owned.all() and owned.sum() > 1 for owned in self.groups.owners.T], dtype=bool)
+        for row in range(self.devices.size):
+            there = self.flow[row] >= 0
+            mine = np.flatnonzero(self.groups.owners[row] & own_copy)
+            pairs += [(self.flow[row][there], self.carry[group][there]) for group in mine]
+            if not mine.size:
+                pairs.append((self.flow[row][there], self.x[there]))
+        pairs += [(self.carry[group], self.x) for group in np.flatnonzero(own_copy)]
+        for low, high in pairs:
+            row_index = np.tile(np.arange(low.size), 2)
+            values = np.repeat([1.0, -1.0], low.size)
+            self.builder.add_rows(row_index, np.concatenate([low, high]), values, upper=0.0, count=low.size)
+
+    def _path_rows(self) -> None:
+        unit, half = self.horizon.time_unit_s, self.half
+        for row, k in enumerate(self.devices):
+            there = self.flow[row] >= 0
+            arc = self.child[there], self.parent[there]
+            seconds = half.seconds_per_bit[arc] * self.load[k] + half.delay_s[arc]
+            columns = np.append(self.flow[row][there], self.time)
+            values = np.append(-seconds / unit, 1.0)
+            self.builder.add_rows(np.zeros(columns.size), columns, values, lower=half.ready_s[k] / unit, count=1)
+
+    def _relays_may_be_late(self) -> bool:
+        """Whether a device that owns nothing may still be training when the first sum could reach it."""
+        relays = np.flatnonzero(~self.problem.required)
+        return bool((self.half.ready_s[relays] > self.half.ready_s[self.devices].min(initial=math.inf)).any())
+
+    def _potential_rows(self) -> Ints:
+        unit, half, n = self.horizon.time_unit_s, self.half, self.n
+        earliest = half.ready_s
+        latest = np.maximum(self.time_limit_s - np.diagonal(self.remaining), earliest)
+        potential = self.builder.add_columns(n, lower=earliest / unit, upper=latest / unit)
+        at = np.append(potential, self.time)
+        floor = np.append(earliest, half.floor_s)
+        slack = np.maximum(latest[self.child] - floor[self.parent], 0.0) / unit
+        delay = half.delay_s[self.child, self.parent] / unit
+        seconds = half.seconds_per_bit[self.child, self.parent] / unit
+        arcs = np.arange(self.child.size)
+        rows = [arcs, arcs, arcs]
+        columns = [at[self.parent], potential[self.child], self.x]
+        values = [np.ones(arcs.size), -np.ones(arcs.size), -slack - delay]
+        for group, payload in enumerate(self.groups.payload_bit):
+            there = self.carry[group] >= 0
+            rows.append(arcs[there])
+            columns.append(self.carry[group][there])
+            values.append(-payload * seconds[there])
+        self.builder.add_rows(
+            np.concatenate(rows), np.concatenate(columns), np.concatenate(values), lower=-slack, count=arcs.size
+        )
+        self.builder.add_rows(
+            np.tile(np.arange(n), 2),
+            np.concatenate([np.full(n, self.time), potential]),
+            np.repeat([1.0, -1.0], n),
+            lower=0.0,
+        )
+        return potential

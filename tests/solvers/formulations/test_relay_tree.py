@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+
+import networkx as nx
+import numpy as np
+import pytest
+from tree_cells import every_cost, random_cell, wireless_cell
+
+from hffm_opt.errors import InfeasibleError, InputError
+from hffm_opt.seeds import derive
+from hffm_opt.solvers.engines.highs import Status, StopReason
+from hffm_opt.solvers.formulations import relay_tree
+from hffm_opt.solvers.formulations.relay_tree import DisagreementError, TreeOutcome, solve_tree
+from hffm_opt.solvers.formulations.tree_cost import tree_cost
+from hffm_opt.solvers.formulations.tree_problem import TreeProblem
+
+
+@pytest.mark.parametrize("seed", range(260))
+def test_the_program_finds_the_best_of_all_trees(seed: int) -> None:
+    """Edge and device roots, one or both directions, three modules of different owners, relays, holes and limits."""
+    problem = random_cell(seed)
+    rng = derive(seed, "weights")
+    weight_time, weight_energy = rng.random(2) * (rng.random(2) < 0.8)
+    times, energies = every_cost(problem)
+    limits: dict[str, float] = {}
+    if times.size and rng.random() < 0.4:
+        limits["max_time_s"] = float(times.min() * rng.uniform(0.98, 1.4))
+    if times.size and rng.random() < 0.3:
+        limits["max_energy_j"] = float(energies.min() * rng.uniform(0.98, 1.4))
+    inside = (times <= limits.get("max_time_s", math.inf)) & (energies <= limits.get("max_energy_j", math.inf))
+    if not inside.any():
+        with pytest.raises(InfeasibleError):
+            solve_tree(problem, weight_time, weight_energy, **limits)
+        return
+    best = float((weight_time * times + weight_energy * energies)[inside].min())
+    outcome = solve_tree(problem, weight_time, weight_energy, **limits)
+    assert outcome.objective == pytest.approx(best, rel=1e-7, abs=1e-12)
+    assert outcome.bound <= outcome.objective
+    assert outcome.gap <= 1e-6
+    assert outcome.status is Status.OPTIMAL
+    found = outcome.solution
+    assert found is not None
+    cost = tree_cost(problem, found.head, found.up_parent, found.down_parent)
+    assert (cost.time_s, cost.energy_j) == (found.time_s, found.energy_j)
+
+
+def test_the_random_cells_meet_every_feature() -> None:
+    """The comparison above is worth what its instances hold."""
+    cells = [random_cell(seed) for seed in range(260)]
+    assert sum(not cell.required.all() and cell.required.any() for cell in cells) > 50
+    assert sum(len({tuple(column) for column in cell.owners.T}) > 1 and cell.n > 2 for cell in cells) > 100
+    for limit in ("max_hops", "max_fan_in", "max_uplinks"):
+        assert sum(getattr(cell, limit) is not None for cell in cells) > 20
+
+
+def solved(problem: TreeProblem, weight_energy: float = 1.0, **options: float) -> TreeOutcome:
+    return solve_tree(problem, 1.0, weight_energy, **options)
+
+
+@pytest.mark.parametrize("uniform", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_bound_is_below_and_the_value_not_above_the_classic_trees(seed: int, uniform: bool) -> None:
+    problem = wireless_cell(seed, 8, uniform=uniform)
+    outcome = solved(problem, gap=1e-3)
+    load = problem.payload_bit.sum()
+    graph = nx.DiGraph()
+    for child, parent in np.argwhere(np.isfinite(problem.seconds_per_bit)):
+        seconds, joules = problem.seconds_per_bit[child, parent], problem.joules_per_bit[child, parent]
+        graph.add_edge(int(parent), int(child), weight=float(load * (seconds + joules)))
+    spanning = nx.minimum_spanning_arborescence(nx.subgraph_view(graph, filter_edge=lambda _, v: v != 8))
+    paths = nx.single_source_dijkstra_path(graph, 8)
+    trees = {
+        "star": tuple([8] * 8),
+        "minimum spanning arborescence": tuple(next(iter(spanning.pred[v])) for v in range(8)),
+        "shortest paths": tuple(paths[v][-2] for v in range(8)),
+    }
+    assert outcome.bound <= outcome.objective <= outcome.bound / (1 - 1e-3) * (1 + 1e-9)
+    for name, parents in trees.items():
+        cost = tree_cost(problem, None, parents, ())
+        assert outcome.objective <= (cost.time_s + cost.energy_j) * (1 + 1e-9), name
+
+
+def test_a_stop_by_node_limit_keeps_a_valid_bound() -> None:
+    problem = wireless_cell(1, 9, uniform=False)
+    proven = solved(problem)
+    stopped = solved(problem, node_limit=1)
+    assert stopped.bound <= proven.objective * (1 + 1e-9)
+    assert stopped.objective >= proven.objective * (1 - 1e-9)
+    assert stopped.solution is not None
+
+
+def test_a_stop_by_time_limit_keeps_the_start_and_a_valid_bound() -> None:
+    problem = wireless_cell(0, 14, uniform=False)
+    outcome = solved(problem, time_limit_s=0.3)
+    assert outcome.stop_reason is StopReason.TIME_LIMIT
+    assert outcome.status is Status.FEASIBLE
+    assert outcome.solution is not None
+    assert 0 <= outcome.bound < outcome.objective
+    assert outcome.gap == pytest.approx(1 - outcome.bound / outcome.objective)
+
+
+def test_cut_off_devices_are_named() -> None:
+    links = np.ones((4, 4))
+    links[1, :] = np.inf
+    cell = TreeProblem(links, links.clip(max=1.0), np.ones(1), np.ones((3, 1), bool), (3,), names=("a", "b", "c"))
+    with pytest.raises(InfeasibleError, match=r"devices\.b: b owns a module and cannot reach the edge server"):
+        solved(cell)
+
+
+def test_one_device_sends_straight_to_the_server() -> None:
+    cell = TreeProblem(np.full((2, 2), 3.0), np.full((2, 2), 2.0), np.array([5.0]), np.ones((1, 1), bool), (1,))
+    outcome = solved(cell)
+    assert outcome.solution is not None
+    assert outcome.solution.up_parent == (1,)
+    assert (outcome.solution.time_s, outcome.solution.energy_j) == (15.0, 10.0)
+
+
+def test_one_device_is_its_own_head() -> None:
+    links = np.full((2, 2), 3.0)
+    cell = TreeProblem(links, links, np.ones(1), np.ones((1, 1), bool), (0,), "both", ready_s=np.array([4.0]))
+    outcome = solved(cell)
+    assert outcome.solution is not None
+    assert (outcome.solution.head, outcome.solution.time_s, outcome.solution.energy_j) == (0, 4.0, 0.0)
+
+
+def test_a_module_without_payload_still_has_to_arrive() -> None:
+    links = np.array([[np.inf, 1.0, 9.0], [1.0, np.inf, 1.0], [1.0, 1.0, np.inf]])
+    owners = np.array([[True, False], [False, True]])
+    cell = TreeProblem(
+        links, np.ones((3, 3)), np.array([0.0, 2.0]), owners, (2,), delay_s=np.full((3, 3), 0.5), max_hops=1
+    )
+    outcome = solved(cell)
+    assert outcome.solution is not None
+    assert outcome.solution.up_parent == (2, 2)
+    assert (outcome.solution.time_s, outcome.solution.energy_j) == (2.5, 2.0)
+
+
+def test_an_event_without_modules_costs_only_the_training() -> None:
+    links = np.ones((3, 3))
+    cell = TreeProblem(links, links, np.ones(1), np.zeros((2, 1), bool), (2,), ready_s=np.array([1.0, 7.0]))
+    outcome = solved(cell)
+    assert outcome.solution is not None
+    assert (outcome.solution.up_parent, outcome.solution.time_s, outcome.solution.energy_j) == ((-1, -1), 7.0, 0.0)
+
+
+@pytest.mark.parametrize("weights", [(-1.0, 1.0), (1.0, math.nan), (math.inf, 1.0)])
+def test_weights_are_checked(weights: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="is no weight"):
+        solve_tree(random_cell(0, 2, limits=False), *weights)
+
+
+def test_units_do_not_matter() -> None:
+    """Payloads in bits or in gigabits, powers in watts or kilowatts: the tree is the same."""
+    problem = wireless_cell(2, 7, uniform=False)
+    scaled = TreeProblem(
+        problem.seconds_per_bit * 1e9,
+        problem.joules_per_bit * 1e6,
+        problem.payload_bit / 1e9,
+        problem.owners,
+        problem.roots,
+        ready_s=problem.ready_s,
+    )
+    first, second = solve_tree(problem, 1.0, 1.0), solve_tree(scaled, 1.0, 1e3)
+    assert first.solution is not None and second.solution is not None
+    assert first.solution.up_parent == second.solution.up_parent
+    assert second.objective == pytest.approx(first.objective, rel=1e-9)
+
+
+def test_an_answer_that_the_recursion_does_not_confirm_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dearer(*arguments: object) -> object:
+        cost = tree_cost(*arguments)
+        return type(cost)(cost.up_s * 1.001, cost.down_s, cost.up_j, cost.down_j)
+
+    monkeypatch.setattr(relay_tree, "tree_cost", dearer)
+    with pytest.raises(DisagreementError, match="the recursion"):
+        solved(wireless_cell(0, 5, uniform=True))
