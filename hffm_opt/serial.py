@@ -12,6 +12,7 @@ import math
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -176,7 +177,17 @@ def validate(data: Any, model: type[ModelT], what: str) -> ModelT:
     try:
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        raise InputError([_finding_of(item, model) for item in error.errors()]) from None
+        raise InputError([_finding_of(item, model) for item in _own_faults(error.errors())]) from None
+
+
+def _own_faults(errors: Sequence[Any]) -> list[Any]:
+    """Leave out lists that pydantic calls too short only because it dropped their faulty entries."""
+    places = [error["loc"] for error in errors]
+
+    def inside(outer: tuple[int | str, ...]) -> bool:
+        return any(len(place) > len(outer) and place[: len(outer)] == outer for place in places)
+
+    return [error for error in errors if error["type"] != "too_short" or not inside(error["loc"])]
 
 
 def write_text(path: Path, text: str) -> None:
