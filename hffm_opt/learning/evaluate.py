@@ -1,0 +1,135 @@
+"""Accuracy on the test split, in all and by family of questions, of one model or of many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hffm_opt.learning.backbones.base import Backbone
+from hffm_opt.learning.data import FederatedData
+from hffm_opt.learning.features import CACHE_BYTES, FrozenFeatures
+from hffm_opt.learning.modules.forward import stacked_logits
+from hffm_opt.learning.modules.module import ADAPTERS, head_name
+from hffm_opt.learning.modules.payload import State
+from hffm_opt.learning.modules.states import StackedStates
+from hffm_opt.learning.threads import torch_threads
+
+BATCH_SIZE = 64
+MODELS = 8  # most models that run together
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Right answers of one model on one task's test split.
+
+    ``families`` maps a family of questions to its (right answers, questions).
+    """
+
+    right: int
+    samples: int
+    families: Mapping[str, tuple[int, int]]
+
+    @property
+    def value(self) -> float:
+        """Share of right answers, in [0, 1]."""
+        return self.right / self.samples
+
+    @property
+    def by_family(self) -> dict[str, float]:
+        """Share of right answers in each family, in [0, 1]."""
+        return {family: right / samples for family, (right, samples) in self.families.items()}
+
+
+def distinct_rows(states: StackedStates, modules: Sequence[str], devices: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return devices whose copies of ``modules`` differ in bits, and for each of ``devices`` its place among them.
+
+    >>> states = StackedStates({"m": {"w": torch.tensor([1.0, 2.0, 1.0])}})
+    >>> distinct_rows(states, ["m"], [0, 1, 2])
+    ([0, 1], [0, 1, 0])
+    """
+    found: dict[bytes, int] = {}
+    rows: list[int] = []
+    places = []
+    for device in devices:
+        digest = hashlib.sha256()
+        for module in modules:
+            for tensor in states.of_device(device, module).values():
+                digest.update(tensor.detach().contiguous().numpy().tobytes())
+        place = found.setdefault(digest.digest(), len(rows))
+        if place == len(rows):
+            rows.append(device)
+        places.append(place)
+    return rows, places
+
+
+class Evaluator:
+    """Answers the test questions of every task with given models; draws nothing at random and changes nothing.
+
+    The backbone's constant part is computed once; models that are equal in bits are evaluated once.
+
+    Args:
+        backbone: frozen and in evaluation mode.
+        data: the tasks with their test splits.
+        batch_size: most samples, of all models together, that run through the backbone at a time.
+        threads: number of torch threads while evaluating; None leaves torch's setting alone.
+        cache_bytes: most bytes, per task, of the backbone's constant part to keep.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        data: FederatedData,
+        *,
+        batch_size: int = BATCH_SIZE,
+        threads: int | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self._backbone, self._data = backbone, data
+        self._batch_size, self._threads = batch_size, threads
+        with torch_threads(threads):
+            self._features = {
+                name: FrozenFeatures(backbone, task.test, cache_bytes) for name, task in data.tasks.items()
+            }
+
+    def accuracy(self, model: Mapping[str, State]) -> dict[str, Accuracy]:
+        """Return the accuracy per task of one model, module to parameter to tensor without device dimension."""
+        states = StackedStates.repeat(model, 1)
+        return {task: self.evaluate(states, task)[0] for task in self._data.tasks}
+
+    def evaluate(self, states: StackedStates, task: str, devices: Sequence[int] | None = None) -> tuple[Accuracy, ...]:
+        """Return the accuracy on one task of each device's copies, in the order of ``devices`` (all by default)."""
+        chosen = range(states.devices) if devices is None else devices
+        rows, places = distinct_rows(states, (ADAPTERS, head_name(task)), chosen)
+        test = self._data.tasks[task].test
+        families = np.array(test.families)
+        results = []
+        for right in self._right(states, task, rows):
+            parts = {
+                family: (int(right[families == family].sum()), int((families == family).sum()))
+                for family in sorted(set(test.families))
+            }
+            results.append(Accuracy(int(right.sum()), len(test), parts))
+        return tuple(results[place] for place in places)
+
+    def _right(self, states: StackedStates, task: str, rows: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which test questions each model answers rightly, [len(rows), N]."""
+        test = self._data.tasks[task].test
+        right = np.zeros((len(rows), len(test)), dtype=np.bool_)
+        models = max(1, min(len(rows), MODELS, self._batch_size))
+        samples = self._batch_size // models
+        with torch.inference_mode(), torch_threads(self._threads):
+            for first in range(0, len(rows), models):
+                group = states.rows(rows[first : first + models])
+                for start in range(0, len(test), samples):
+                    chosen = np.arange(start, min(start + samples, len(test)))
+                    hidden, mask = self._features[task].batch(np.tile(chosen, group.devices))
+                    logits = stacked_logits(
+                        self._backbone, hidden, mask, group.modules[ADAPTERS], group.modules[head_name(task)]
+                    )
+                    right[first : first + models, chosen] = logits.argmax(2).numpy() == test.answers[chosen]
+        return right

@@ -1,0 +1,57 @@
+"""Hidden states ahead of the first adapter: constants of a sample, computed once and kept while they fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hffm_opt.learning.backbones.base import Backbone
+from hffm_opt.learning.modules.forward import frozen_part
+from hffm_opt.learning.tasks.values import Int64Array, TaskData
+
+CACHE_BYTES = 512 * 2**20
+CHUNK = 64
+
+
+class FrozenFeatures:
+    """The frozen part of the forward pass (embedding and layer 0) over one data set.
+
+    Args:
+        backbone: frozen and without randomness, so that its output for a sample never changes.
+        data: the samples.
+        cache_bytes: most bytes of hidden states to keep; a larger data set is computed batch by batch instead.
+    """
+
+    def __init__(self, backbone: Backbone, data: TaskData, cache_bytes: int = CACHE_BYTES) -> None:
+        self._backbone, self._data = backbone, data
+        self._kept: tuple[Tensor, Tensor] | None = None
+        if not len(data):
+            return
+        hidden, mask = self._compute(np.arange(min(CHUNK, len(data))))
+        if hidden[0].nbytes * len(data) <= cache_bytes:
+            kept = [(hidden, mask)]
+            kept += [self._compute(np.arange(i, min(i + CHUNK, len(data)))) for i in range(CHUNK, len(data), CHUNK)]
+            self._kept = torch.cat([part[0] for part in kept]), torch.cat([part[1] for part in kept])
+
+    def _compute(self, indices: Int64Array) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return frozen_part(
+                self._backbone,
+                self._backbone.preprocess(self._data.images[indices]),
+                torch.from_numpy(self._data.input_ids[indices]),
+                torch.from_numpy(self._data.attention_mask[indices]),
+            )
+
+    @property
+    def cached(self) -> bool:
+        """Whether the hidden states are kept."""
+        return self._kept is not None
+
+    def batch(self, indices: Int64Array) -> tuple[Tensor, Tensor]:
+        """Return hidden states [N, S, d] and the layers' mask of the samples at ``indices``, int64 [N]."""
+        if self._kept is None:
+            parts = [self._compute(indices[i : i + CHUNK]) for i in range(0, len(indices), CHUNK)]
+            return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+        index = torch.from_numpy(indices)
+        return self._kept[0][index], self._kept[1][index]
