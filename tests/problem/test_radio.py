@@ -44,14 +44,14 @@ def test_rate_of_a_wide_band_approaches_its_limit():
 
 
 def test_noise():
-    assert noise_w_per_hz(Physics(profile="si")) == pytest.approx(10**-20.4)
+    assert noise_w_per_hz(Physics(profile="si")) == pytest.approx(10**-20.4, rel=1e-12, abs=0)
     published = Physics(profile="reference", reference=ReferenceArithmetic())
-    assert noise_w_per_hz(published) == pytest.approx(10**-23.4)
+    assert noise_w_per_hz(published) == pytest.approx(10**-23.4, rel=1e-12, abs=0)
 
 
 def test_log_distance():
     law = LogDistance(loss_at_1m_db=30.0, exponent=3.0)
-    assert path_gain(law, [1.0, 10.0, 100.0]) == pytest.approx([1e-3, 1e-6, 1e-9])
+    assert path_gain(law, [1.0, 10.0, 100.0]) == pytest.approx([1e-3, 1e-6, 1e-9], rel=1e-12, abs=0)
     assert float(path_gain(law, 0.0)) == float(path_gain(law, MIN_DISTANCE_M))
 
 
