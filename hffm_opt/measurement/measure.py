@@ -1,0 +1,111 @@
+"""From a trace to its measurement."""
+
+from __future__ import annotations
+
+from hffm_opt.errors import InputError
+from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
+from hffm_opt.plan.circulation import Tier
+from hffm_opt.plan.model import Plan
+from hffm_opt.plan.referee import run_cost
+from hffm_opt.problem.model import Problem
+from hffm_opt.trace.ledger import Ledger
+from hffm_opt.trace.model import AccuracyRecord, Trace
+
+_DEPTH = {tier.name.lower(): int(tier) for tier in Tier}
+
+
+def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
+    """Hold a run against the referee's prediction for as many rounds.
+
+    Args:
+        problem: the problem.
+        plan: the plan that was run.
+        trace: what the run left.
+
+    Raises:
+        InputError: the trace is of another scenario or plan, or has no complete round.
+    """
+    header = trace.header
+    if header.fingerprint != problem.fingerprint or header.method != plan.method:
+        raise InputError.one(
+            "trace.header",
+            f"the trace is of '{header.method}' on '{header.scenario}' ({header.fingerprint[:12]}), not of "
+            f"'{plan.method}' on '{problem.scenario.name}' ({problem.fingerprint[:12]})",
+            "give the scenario and the plan that were run",
+        )
+    if not trace.rounds:
+        raise InputError.one("trace.rounds", "the run has no complete round", "run at least one round")
+    cost = run_cost(problem, plan, len(trace.rounds))
+    predicted = Costs(latency_s=cost.latency_s, energy_j=cost.energy_j, bits=cost.bits)
+    measured = ledger_costs(trace.ledger)
+    curve = accuracy_curve(trace.accuracy)
+    headline = _headline(curve, {record.round: record.kind for record in trace.rounds})
+    return Measurement(
+        scenario=header.scenario,
+        fingerprint=header.fingerprint,
+        method=header.method,
+        seed=header.seed,
+        rounds=len(trace.rounds),
+        complete=trace.complete,
+        accuracy=headline.accuracy if headline else {},
+        baseline=header.baseline,
+        headline=headline,
+        before=_before(curve, headline),
+        predicted=predicted,
+        measured=measured,
+        difference=Costs(
+            latency_s=_relative(measured.latency_s, predicted.latency_s),
+            energy_j=_relative(measured.energy_j, predicted.energy_j),
+            bits=_relative(measured.bits, predicted.bits),
+        ),
+        serialised_bits=trace.ledger.total("serialised_bits"),
+        curve=curve,
+    )
+
+
+def ledger_costs(ledger: Ledger) -> Costs:
+    """Return the totals of a ledger: the end of its last entry, and the sums of its joules and charged bits."""
+    ends = ledger.array("start_s") + ledger.array("seconds")
+    return Costs(
+        latency_s=float(ends.max(initial=0.0)),
+        energy_j=ledger.total("joules"),
+        bits=ledger.total("charged_bits"),
+    )
+
+
+def accuracy_curve(records: tuple[AccuracyRecord, ...]) -> tuple[CurvePoint, ...]:
+    """Return the accuracies of all tasks in each phase of each round, in the order of the run."""
+    groups: dict[tuple[int, bool], list[AccuracyRecord]] = {}
+    for record in records:
+        groups.setdefault((record.round, record.phase == "after-average"), []).append(record)
+    return tuple(
+        CurvePoint(
+            round=group[0].round,
+            phase=group[0].phase,
+            tier=group[0].tier,
+            clock_s=group[0].clock_s,
+            energy_j=group[0].energy_j,
+            accuracy={record.task: record.accuracy for record in group},
+        )
+        for _, group in sorted(groups.items())
+    )
+
+
+def _headline(curve: tuple[CurvePoint, ...], kinds: dict[int, int]) -> CurvePoint | None:
+    """Return the last point after one of the deepest and rarest averages; without averages, the last point of all.
+
+    Where modules reach the same tier in different rounds, the rarest kind of round averages most of them.
+    """
+    averaged = [point for point in curve if point.phase == "after-average"]
+    return max(averaged or curve, key=lambda p: (_DEPTH[p.tier], kinds[p.round], p.round), default=None)
+
+
+def _before(curve: tuple[CurvePoint, ...], headline: CurvePoint | None) -> CurvePoint | None:
+    if headline is None or headline.phase == "before-average":
+        return None
+    pairs = (point for point in curve if point.round == headline.round and point.phase == "before-average")
+    return next(pairs, None)
+
+
+def _relative(measured: float, predicted: float) -> float:
+    return 0.0 if measured == predicted else (measured - predicted) / max(abs(predicted), 1e-300)

@@ -1,0 +1,78 @@
+"""The measurement: what a run achieved and cost, beside what was predicted for it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hffm_opt.scenario.model import Frozen
+from hffm_opt.trace.model import Phase, Share, TierName
+
+
+class Costs(Frozen):
+    """Totals of a run: simulated seconds, joules, and bits as charged."""
+
+    latency_s: float
+    energy_j: float
+    bits: float
+
+
+class CurvePoint(Frozen):
+    """Accuracies in one phase of one round, and what the run had cost by then; ``mean`` is over the tasks."""
+
+    round: int
+    phase: Phase
+    tier: TierName
+    clock_s: float
+    energy_j: float
+    accuracy: dict[str, Share]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over the tasks."""
+        return sum(self.accuracy.values()) / len(self.accuracy)
+
+
+class Target(Frozen):
+    """What it took to reach an accuracy."""
+
+    accuracy: Share
+    round: int
+    latency_s: float
+    energy_j: float
+
+
+class Measurement(Frozen):
+    """What a run achieved and cost.
+
+    ``accuracy`` per task is that of ``headline``: right after the last average at the deepest tier that was evaluated.
+    ``before`` is the point just before that average, if it was evaluated. ``difference`` is
+    ``(measured - predicted) / predicted``. ``serialised_bits`` are the bits that really moved, where ``bits`` are
+    those the cost model charges.
+    """
+
+    format: Literal["hffm-measurement/1"] = "hffm-measurement/1"
+    scenario: str
+    fingerprint: str
+    method: str
+    seed: int
+    rounds: int
+    complete: bool
+    accuracy: dict[str, Share]
+    baseline: dict[str, Share]
+    headline: CurvePoint | None
+    before: CurvePoint | None
+    predicted: Costs
+    measured: Costs
+    difference: Costs
+    serialised_bits: float
+    curve: tuple[CurvePoint, ...]
+
+    def to_target(self, accuracy: float) -> Target | None:
+        """Return what it took until the mean accuracy over tasks, after an average, first reached a target.
+
+        None where it never did. Accuracies are known only where the run was evaluated.
+        """
+        for point in self.curve:
+            if point.phase == "after-average" and point.mean >= accuracy:
+                return Target(accuracy=accuracy, round=point.round, latency_s=point.clock_s, energy_j=point.energy_j)
+        return None
