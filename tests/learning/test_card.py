@@ -1,0 +1,72 @@
+"""The shipped card against a fresh count, and the count against arithmetic."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from hffm_opt.learning.backbones import load_backbone
+from hffm_opt.learning.card import count_card, main
+from hffm_opt.learning.modules import initial_model, serialise
+from hffm_opt.learning.modules.module import build_modules
+from hffm_opt.learning.tasks import TEXT_LENGTH
+from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
+from hffm_opt.scenario.card import ModelCard, shipped_card
+from hffm_opt.scenario.model import Learning, Module
+
+WIDTH, DEPTH, FEED_FORWARD, PATCHES, PATCH, IMAGE_TOKENS = 128, 4, 512, 24, 3 * 8 * 8, 25
+TOKENS = TEXT_LENGTH + IMAGE_TOKENS
+
+
+@cache
+def fresh() -> ModelCard:
+    return count_card(load_backbone("vilt-small"), Learning().adapter_width)
+
+
+def module(name: str) -> Module:
+    return next(m for m in fresh().modules if m.name == name)
+
+
+def test_the_shipped_card_is_what_is_counted() -> None:
+    assert fresh() == shipped_card("vilt-small")
+
+
+def test_flops_are_those_of_the_arithmetic() -> None:
+    products = 4 * WIDTH * WIDTH + 2 * WIDTH * FEED_FORWARD
+    attention = 2 * TOKENS * WIDTH
+    layer = 2 * TOKENS * (products + attention)
+    patches, pooler = 2 * PATCHES * PATCH * WIDTH, 2 * WIDTH * WIDTH
+    assert module("backbone").forward_flop == patches + DEPTH * layer + pooler
+    # Backwards, a frozen matrix costs one product; attention's products have two inputs each and cost two.
+    assert module("backbone").backward_flop == (DEPTH - 1) * 2 * TOKENS * (products + 2 * attention) + pooler
+    inner = 2 * Learning().adapter_width
+    one = 2 * TOKENS * WIDTH * inner
+    assert module("adapters").forward_flop == DEPTH * 2 * one
+    # Two products for each of a layer's two matrices, but no gradient goes below the first adapter.
+    assert module("adapters").backward_flop == DEPTH * 4 * one - one
+    for task in EMBEDDED_TASKS:
+        assert module(f"head-{task.name}").forward_flop == 2 * WIDTH * task.answers
+        assert module(f"head-{task.name}").backward_flop == 4 * WIDTH * task.answers
+
+
+def test_payloads_are_the_serialised_bytes() -> None:
+    modules = build_modules(WIDTH, DEPTH, Learning().adapter_width, {t.name: t.answers for t in EMBEDDED_TASKS})
+    for name, state in initial_model(modules, 7).items():
+        assert module(name).payload_bit == 8 * len(serialise(state, 123.456))
+    backbone = load_backbone("vilt-small")
+    parameters = sum(p.numel() for p in backbone.parameters())
+    assert 0 < module("backbone").payload_bit - 32 * parameters < 8 * 20_000
+    assert not module("backbone").trainable
+
+
+def test_the_command_writes_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "card.json"
+    assert main(["vilt-small-random", "--adapter-width", "2", "-o", str(path)]) == 0
+    card = json.loads(path.read_text(encoding="utf-8"))
+    assert card["adapter_width"] == 2 and card["backbone"] == "vilt-small-random"
+    assert card["modules"][0]["payload_bit"] == module("backbone").payload_bit
+    assert main(["no-such-backbone"]) == 2
+    assert "no-such-backbone" in capsys.readouterr().err
