@@ -49,12 +49,12 @@ def _refuse(name: str, message: str, repair: str = _REPAIR) -> NoReturn:
     raise InputError.one(f"payload.{name}" if name else "payload", message, repair)
 
 
-def deserialise(data: bytes, shapes: Shapes | None = None) -> tuple[dict[str, Tensor], float]:
+def deserialise(data: bytes, shapes: Shapes) -> tuple[dict[str, Tensor], float]:
     """Return the statistics and the weight that :func:`serialise` wrote.
 
     Args:
         data: the bytes received.
-        shapes: the shape of every tensor that must be there, and nothing else may be; None accepts any names.
+        shapes: the shape of every tensor that must be there; nothing else may be.
 
     Raises:
         InputError: not safetensors; a name or shape that is not the expected one; a tensor that is not fp32 or holds
@@ -73,14 +73,13 @@ def deserialise(data: bytes, shapes: Shapes | None = None) -> tuple[dict[str, Te
     weight = float(stored)
     if not (math.isfinite(weight) and weight >= 0):
         _refuse(WEIGHT, f"the weight is {weight}", "send a finite weight of 0 or more")
-    if shapes is not None:
-        _check_shapes(state, shapes)
+    _check_shapes(state, shapes)
     for name, tensor in state.items():
         if tensor.dtype != torch.float32:
             _refuse(name, f"the type is {tensor.dtype} where fp32 is due")
         if not bool(torch.isfinite(tensor).all()):
             _refuse(name, "a value is not finite", "leave this copy out, its training diverged")
-    return {name: state[name] for name in (state if shapes is None else shapes)}, weight
+    return {name: state[name] for name in shapes}, weight
 
 
 def _check_shapes(state: State, shapes: Shapes) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from hffm_opt.errors import InputError
-from hffm_opt.learning.modules import ModuleCodec, build_modules, deserialise, payload_bit, serialise, sha256
+from hffm_opt.learning.modules import deserialise, payload_bit, serialise, sha256
 from hffm_opt.learning.modules.payload import WEIGHT
 
 SHAPES = {"weight": (3, 4), "bias": (4,)}
@@ -72,13 +72,3 @@ def test_only_fp32_and_unreserved_names_are_sent() -> None:
         serialise({"w": torch.zeros(1, dtype=torch.float64)}, 1.0)
     with pytest.raises(ValueError, match="reserved"):
         serialise({WEIGHT: torch.zeros(1)}, 1.0)
-
-
-def test_a_codec_knows_its_modules_only() -> None:
-    modules = build_modules(8, 2, 3, {"digits": 18})
-    codec = ModuleCodec(modules)
-    for module in modules.values():
-        state, weight = codec.deserialise(codec.serialise(module.initial_state(0), 2.5))
-        assert weight == 2.5 and list(state) == list(module.shapes)
-    with pytest.raises(InputError, match="no module"):
-        codec.deserialise(serialise(STATE, 1.0))
