@@ -68,9 +68,6 @@ def import_eua(
 
     Raises:
         InputError: faulty files (all faults at once, each with file, line and column) or arguments.
-
-    Example:
-        >>> import_eua("sites.csv", "users.csv", association="capacity-aware", max_devices=100)  # doctest: +SKIP
     """
     _check_arguments(association, max_users_per_edge, max_devices)
     sites, users = read_places(Path(sites_csv), Path(users_csv))
