@@ -17,7 +17,8 @@ from hffm_opt.learning.modules.forward import stacked_logits
 from hffm_opt.learning.modules.module import ADAPTERS, head_name
 from hffm_opt.learning.modules.payload import State
 from hffm_opt.learning.modules.states import StackedStates
-from hffm_opt.learning.threads import torch_threads
+from hffm_opt.learning.tasks.values import Int64Array
+from hffm_opt.learning.threads import map_threads
 
 BATCH_SIZE = 64
 MODELS = 8  # most models that run together
@@ -76,7 +77,7 @@ class Evaluator:
         backbone: frozen and in evaluation mode.
         data: the tasks with their test splits.
         batch_size: most samples, of all models together, that run through the backbone at a time.
-        threads: number of torch threads while evaluating; None leaves torch's setting alone.
+        threads: batches that run at a time, each on one core; None runs one after another with torch's own threads.
         cache_bytes: most bytes, per task, of the backbone's constant part to keep.
     """
 
@@ -91,10 +92,9 @@ class Evaluator:
     ) -> None:
         self._backbone, self._data = backbone, data
         self._batch_size, self._threads = batch_size, threads
-        with torch_threads(threads):
-            self._features = {
-                name: FrozenFeatures(backbone, task.test, cache_bytes) for name, task in data.tasks.items()
-            }
+        self._features = {
+            name: FrozenFeatures(backbone, task.test, cache_bytes, threads) for name, task in data.tasks.items()
+        }
 
     def accuracy(self, model: Mapping[str, State]) -> dict[str, Accuracy]:
         """Return the accuracy per task of one model, module to parameter to tensor without device dimension."""
@@ -119,17 +119,18 @@ class Evaluator:
     def _right(self, states: StackedStates, task: str, rows: Sequence[int]) -> NDArray[np.bool_]:
         """Return which test questions each model answers rightly, [len(rows), N]."""
         test = self._data.tasks[task].test
-        right = np.zeros((len(rows), len(test)), dtype=np.bool_)
         models = max(1, min(len(rows), MODELS, self._batch_size))
         samples = self._batch_size // models
-        with torch.inference_mode(), torch_threads(self._threads):
-            for first in range(0, len(rows), models):
-                group = states.rows(rows[first : first + models])
-                for start in range(0, len(test), samples):
-                    chosen = np.arange(start, min(start + samples, len(test)))
-                    hidden, mask = self._features[task].batch(np.tile(chosen, group.devices))
-                    logits = stacked_logits(
-                        self._backbone, hidden, mask, group.modules[ADAPTERS], group.modules[head_name(task)]
-                    )
-                    right[first : first + models, chosen] = logits.argmax(2).numpy() == test.answers[chosen]
-        return right
+        blocks = [rows[i : i + models] for i in range(0, len(rows), models)]
+        chunks = np.split(np.arange(len(test)), range(samples, len(test), samples))
+
+        def answer(block: Sequence[int], chosen: Int64Array) -> NDArray[np.bool_]:
+            group = states.rows(block).modules
+            with torch.inference_mode():
+                hidden, mask = self._features[task].batch(np.tile(chosen, len(block)))
+                logits = stacked_logits(self._backbone, hidden, mask, group[ADAPTERS], group[head_name(task)])
+            return np.asarray(logits.argmax(2).numpy() == test.answers[chosen])
+
+        jobs = [(block, chosen) for block in blocks for chosen in chunks]
+        found = iter(map_threads(lambda job: answer(*job), jobs, self._threads))
+        return np.concatenate([np.concatenate([next(found) for _ in chunks], axis=1) for _ in blocks])

@@ -9,6 +9,7 @@ from torch import Tensor
 from hffm_opt.learning.backbones.base import Backbone
 from hffm_opt.learning.modules.forward import frozen_part
 from hffm_opt.learning.tasks.values import Int64Array, TaskData
+from hffm_opt.learning.threads import map_threads
 
 CACHE_BYTES = 512 * 2**20
 CHUNK = 64
@@ -21,18 +22,19 @@ class FrozenFeatures:
         backbone: frozen and without randomness, so that its output for a sample never changes.
         data: the samples.
         cache_bytes: most bytes of hidden states to keep; a larger data set is computed batch by batch instead.
+        threads: as in :func:`~hffm_opt.learning.threads.map_threads`, while computing what is kept.
     """
 
-    def __init__(self, backbone: Backbone, data: TaskData, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, backbone: Backbone, data: TaskData, cache_bytes: int = CACHE_BYTES, threads: int | None = None
+    ) -> None:
         self._backbone, self._data = backbone, data
         self._kept: tuple[Tensor, Tensor] | None = None
         if not len(data):
             return
-        hidden, mask = self._compute(np.arange(min(CHUNK, len(data))))
-        if hidden[0].nbytes * len(data) <= cache_bytes:
-            kept = [(hidden, mask)]
-            kept += [self._compute(np.arange(i, min(i + CHUNK, len(data)))) for i in range(CHUNK, len(data), CHUNK)]
-            self._kept = torch.cat([part[0] for part in kept]), torch.cat([part[1] for part in kept])
+        if self._compute(np.arange(1))[0].nbytes * len(data) <= cache_bytes:
+            parts = map_threads(self._compute, np.split(np.arange(len(data)), range(CHUNK, len(data), CHUNK)), threads)
+            self._kept = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
     def _compute(self, indices: Int64Array) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

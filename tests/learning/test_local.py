@@ -147,7 +147,8 @@ def test_stacked_batches_cover_each_sample_once_with_mean_weights() -> None:
     assert not list(stack_batches([np.array([], dtype=np.int64)], 3))
 
 
-def test_threads_are_set_inside_only() -> None:
+def test_threads_change_no_bit_and_leave_torch_alone() -> None:
     before = torch.get_num_threads()
-    trainer(threads=1).train(start(), [1], 0)
+    one, many = (trainer(threads=count, group_size=2).train(start(), EVERYONE, 1) for count in (1, 3))
+    assert one.states.equal(many.states)
     assert torch.get_num_threads() == before
