@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -122,7 +121,7 @@ class RoundEngine:
             for kind, level in enumerate(self._levels)
         ]
 
-    @cached_property
+    @property
     def start_s(self) -> Floats:
         """The clocks of all cells before the first round."""
         return np.zeros(len(self.problem.cells))

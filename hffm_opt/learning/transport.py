@@ -61,9 +61,9 @@ class Post:
         if not message:
             return 0.0
         cost = charge(self.problem, hop.link, {module: len(copies) for module, copies in message.items()})
-        weight = bytes_to_bit(sum(len(data) for copies in message.values() for data in copies))
+        sent_bits = bytes_to_bit(sum(len(data) for copies in message.values() for data in copies))
         what = (self.number, event, cell, hop.source, hop.target, " ".join(message))
-        self.entries.append(LedgerEntry(*what, cost.bits, weight, start_s, cost.seconds, cost.joules))
+        self.entries.append(LedgerEntry(*what, cost.bits, sent_bits, start_s, cost.seconds, cost.joules))
         return cost.seconds
 
 

@@ -157,6 +157,25 @@ def test_a_lone_device_just_trains() -> None:
         assert record.loss == {task: pytest.approx(update.loss[task][0], rel=1e-12) for task in data.tasks}
 
 
+def test_training_goes_on_from_the_averages(problem: Problem) -> None:
+    """The losses are bit for bit those of training, averaging, and training again by hand."""
+    plan = plan_of(problem, "star")
+    trace = train_plan(problem, plan, 2, seed=1, threads=1)
+    backbone = load_backbone("vilt-small-random")
+    data = federated_data(problem.scenario, 1, backbone.tokenizer)
+    modules = build_modules(WIDTH, DEPTH, ADAPTER_WIDTH, data.answers)
+    trainer = LocalTrainer(backbone, modules, data, problem.scenario.learning, 1, threads=1)
+    engine, everyone = RoundEngine(problem, plan, modules), list(range(6))
+    trained = trainer.train(StackedStates.repeat(initial_model(modules, 1), 6), everyone, 1).states
+    averaged = engine.average(1, trained, engine.start_s).states
+    for task, samples in data.samples.items():
+        joint, alone = (
+            np.nansum(trainer.train(states, everyone, 2).loss[task] * samples) / samples.sum()
+            for states in (averaged, trained)
+        )
+        assert trace.rounds[1].loss[task] == joint != alone
+
+
 def interrupt_in(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     train = LocalTrainer.train
 
