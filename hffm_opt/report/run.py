@@ -1,0 +1,91 @@
+"""A run directory, read whole and checked for consistency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hffm_opt.errors import Finding, InputError
+from hffm_opt.measurement.model import Measurement
+from hffm_opt.plan.model import Plan
+from hffm_opt.plan.outcome import Outcome
+from hffm_opt.plan.referee import Evaluation, evaluate_plan
+from hffm_opt.problem.build import build_problem
+from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.read import parse_scenario
+from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.trace.files import LEDGER, METRICS, TRACE, read_trace
+from hffm_opt.trace.model import Trace
+
+SCENARIO, PLAN, OUTCOME, MEASUREMENT = "scenario.yaml", "plan.json", "outcome.json", "measurement.json"
+FILES = (SCENARIO, PLAN, OUTCOME, TRACE, METRICS, LEDGER, MEASUREMENT)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that a run directory tells, and the referee's view of its plan."""
+
+    name: str
+    problem: Problem
+    plan: Plan
+    outcome: Outcome
+    trace: Trace
+    measurement: Measurement
+    evaluation: Evaluation
+
+    @property
+    def rounds(self) -> int:
+        """Complete rounds."""
+        return self.measurement.rounds
+
+
+def read_run(directory: Path) -> Run:
+    """Read a run directory as ``hffm train`` writes it.
+
+    Raises:
+        InputError: files are missing, broken, or do not belong together; missing files are all named at once.
+    """
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        raise InputError.one(
+            str(directory),
+            f"not a complete run: {', '.join(missing)} missing" if directory.is_dir() else "there is no such directory",
+            f"write one with: hffm train SCENARIO --rounds N -o {directory}",
+        )
+    scenario = parse_scenario(_parsed(directory / SCENARIO, "scenario"))
+    plan = validate(_parsed(directory / PLAN, "plan"), Plan, "plan")
+    outcome = validate(_parsed(directory / OUTCOME, "outcome"), Outcome, "outcome")
+    measurement = validate(_parsed(directory / MEASUREMENT, "measurement"), Measurement, "measurement")
+    trace = read_trace(directory)
+    problem = build_problem(scenario)
+    findings = list(_strangers(directory, problem, plan, outcome, trace, measurement))
+    if findings:
+        raise InputError(findings)
+    evaluation = evaluate_plan(problem, plan)
+    return Run(directory.resolve().name, problem, plan, outcome, trace, measurement, evaluation)
+
+
+def _parsed(path: Path, what: str) -> object:
+    return parse_text(read_text(path, what), str(path))
+
+
+def _strangers(
+    directory: Path, problem: Problem, plan: Plan, outcome: Outcome, trace: Trace, measurement: Measurement
+) -> Iterator[Finding]:
+    """Yield a finding for every file that belongs to another run than its neighbours."""
+    header = trace.header
+    told = (header.fingerprint, header.method, header.seed, len(trace.rounds))
+    same = {
+        PLAN: plan.scenario.fingerprint == problem.fingerprint,
+        OUTCOME: outcome.plan == plan,
+        TRACE: header.fingerprint == problem.fingerprint and header.method == plan.method,
+        MEASUREMENT: (measurement.fingerprint, measurement.method, measurement.seed, measurement.rounds) == told,
+    }
+    for name, fits in same.items():
+        if not fits:
+            yield Finding(
+                str(directory / name),
+                "it belongs to another run than the files beside it",
+                "give a directory as one call of 'hffm train' wrote it",
+            )

@@ -1,0 +1,142 @@
+"""The certificate and the headline in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hffm_opt.measurement.model import Measurement, Target
+from hffm_opt.plan.outcome import Outcome
+from hffm_opt.report.compared import ComparedMethods, strongest_other
+from hffm_opt.report.numbers import change, gap, joules, number, percent, seconds
+from hffm_opt.report.run import Run
+
+_OBJECTIVES = {
+    "weighted": "the weighted sum of latency, energy and drift per round",
+    "latency": "the latency per round",
+    "energy": "the energy per round",
+}
+_TIERS = {
+    "local": "training alone",
+    "d2d": "the heads' average",
+    "edge": "the edges' average",
+    "cloud": "the cloud's average",
+}
+
+
+def certificate(outcome: Outcome) -> tuple[str, str]:
+    """Return what is proven about a plan: a verdict of a few words, and the sentences that explain it."""
+    what = _OBJECTIVES[outcome.objective_name]
+    if outcome.objective is None:
+        return (
+            "No feasible plan",
+            f"The method was to minimise {what}, but its plan breaks a limit: {outcome.stop_reason}.",
+        )
+    costs = f"This plan costs {number(outcome.objective, 6)} ({what})."
+    if outcome.bound is None:
+        return "Feasible, nothing proven", f"{costs} The method proves no bound, so a better plan may exist."
+    proof = (
+        f"{costs} It is proven that no plan with the same decisions held fixed can cost less than "
+        f"{number(outcome.bound, 6)}, so at most {gap(outcome.gap)} is left to gain."
+    )
+    verdict = {"optimal": "Proven optimal within the gap asked for", "limit": "Stopped by a limit, with a bound"}
+    return verdict.get(outcome.status, "Feasible, with a bound"), proof
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How the first run compares with something else: the sentence's parts, and where the figures come from."""
+
+    latency: str
+    energy: str
+    reference: str
+    absolute: str
+    basis: str
+
+
+def saving(runs: Sequence[Run], comparison: ComparedMethods | None) -> Saving | None:
+    """Return what the first run saves per round against the strongest alternative at hand.
+
+    Other runs of the same scenario come first, since they were measured: of those whose plans keep every limit (if
+    there are any) the one with the least product of latency and energy. Then the best feasible method of the
+    comparison. None where there is neither.
+    """
+    subject = runs[0]
+    others = [run for run in runs[1:] if run.measurement.fingerprint == subject.measurement.fingerprint]
+    if others:
+        best = min(
+            others, key=lambda run: (not run.outcome.feasible, _per_round(run)[0] * _per_round(run)[1], run.name)
+        )
+        (latency, energy), found = _per_round(subject), _per_round(best)
+        reference, basis = best.measurement.method, f"Both measured{_accuracies(subject, best)}."
+        if not best.outcome.feasible:
+            basis += " Its plan breaks a limit of the scenario."
+    else:
+        row = None if comparison is None else strongest_other(comparison, subject.measurement.method)
+        if row is None or row.latency_s is None or row.energy_j is None:
+            return None
+        latency, energy, found = (
+            subject.evaluation.latency_s,
+            subject.evaluation.energy_j,
+            (row.latency_s, row.energy_j),
+        )
+        reference = row.method
+        basis = "Both as the referee counts a round of a whole cycle; the best other method that keeps every limit."
+    absolute = (
+        f"{_less(seconds, found[0] - latency, subject.rounds)} and {_less(joules, found[1] - energy, subject.rounds)} "
+        f"over {subject.rounds} rounds"
+    )
+    return Saving(change(latency, found[0]), change(energy, found[1]), reference, absolute, basis)
+
+
+def _less(show: Callable[[float], str], per_round: float, rounds: int) -> str:
+    return f"{show(abs(per_round) * rounds)} {'less' if per_round >= 0 else 'more'}"
+
+
+def _accuracies(subject: Run, other: Run) -> str:
+    """Return the mean accuracies at the headline points, where both have one."""
+    points = subject.measurement.headline, other.measurement.headline
+    if points[0] is None or points[1] is None:
+        return ""
+    return f", at a mean accuracy of {percent(points[0].mean)} against {percent(points[1].mean)}"
+
+
+def _per_round(run: Run) -> tuple[float, float]:
+    return run.measurement.measured.latency_s / run.rounds, run.measurement.measured.energy_j / run.rounds
+
+
+def phase_words(measurement: Measurement) -> str:
+    """Return when the headline accuracies were read."""
+    point = measurement.headline
+    if point is None:
+        return "no accuracy was evaluated"
+    if point.phase == "before-average":
+        return f"read after the training of round {point.round}, without an average"
+    return f"read right after {_TIERS[point.tier]} of round {point.round}"
+
+
+@dataclass(frozen=True)
+class ToTarget:
+    """What every run took to reach one mean accuracy, in the order of the runs; None where it never did."""
+
+    accuracy: float
+    targets: tuple[Target | None, ...]
+
+
+def to_common_target(measurements: Sequence[Measurement]) -> ToTarget | None:
+    """Return what each run took to reach the highest mean accuracy that all runs reach right after an average.
+
+    None where a run was never evaluated after an average.
+    """
+    best = [max((p.mean for p in m.curve if p.phase == "after-average"), default=None) for m in measurements]
+    reached = [value for value in best if value is not None]
+    if len(reached) < len(best):
+        return None
+    target = min(reached)
+    return ToTarget(target, tuple(m.to_target(target) for m in measurements))
+
+
+def run_summary(run: Run) -> str:
+    """Return one sentence on what a run cost in all."""
+    m = run.measurement
+    return f"{m.rounds} rounds took {seconds(m.measured.latency_s)} of simulated time and {joules(m.measured.energy_j)}"

@@ -1,0 +1,62 @@
+"""Run directories in, one HTML file out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hffm_opt.errors import Finding, InputError
+from hffm_opt.report.compared import ComparedMethods
+from hffm_opt.report.run import Run, read_run
+from hffm_opt.serial import write_text
+
+
+def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMethods | None = None) -> Path:
+    """Write one self-contained HTML page about one or several runs and return its path.
+
+    The page needs no network and no other file. Equal input gives equal bytes.
+
+    Args:
+        run_dirs: run directories as ``hffm train`` writes them. The first is the one that the headline is about.
+        out: where to write the page.
+        comparison: methods planned for the first run's scenario, as :func:`hffm_opt.compare` returns them.
+
+    Raises:
+        InputError: no directory, or directories that are missing, incomplete or broken; all findings at once.
+
+    Example:
+        >>> write_report([], Path("report.html"))
+        Traceback (most recent call last):
+        ...
+        hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
+    """
+    write_text(out, render_report(read_runs(run_dirs), comparison=comparison))
+    return out
+
+
+def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
+    """Read run directories.
+
+    Raises:
+        InputError: as :func:`write_report`.
+    """
+    if not run_dirs:
+        raise InputError.one("RUN", "no run directory", "name at least one that 'hffm train' wrote")
+    runs: list[Run] = []
+    findings: list[Finding] = []
+    for directory in run_dirs:
+        try:
+            runs.append(read_run(Path(directory)))
+        except InputError as error:
+            findings += error.findings
+    if findings:
+        raise InputError(findings)
+    return tuple(runs)
+
+
+def render_report(runs: Sequence[Run], *, comparison: ComparedMethods | None = None) -> str:
+    """Return the page about at least one run as text."""
+    # matplotlib takes long to load, and reading a broken directory should not wait for it.
+    from hffm_opt.report.page import render
+
+    return render(runs, comparison)
