@@ -87,7 +87,7 @@ def train_plan(
 
 def evaluation_rounds(engine: RoundEngine, rounds: int, every: int | None) -> frozenset[int]:
     """Return the rounds to evaluate in: the last of the deepest averages reached, the last of all, and every n-th."""
-    deepest = max(range(1, rounds + 1), key=lambda number: (engine.tier(number), engine.kind(number), number))
+    deepest = max(range(1, rounds + 1), key=lambda number: (engine.kind(number), number))
     return frozenset({deepest, rounds, *(range(every, rounds + 1, every) if every else ())})
 
 

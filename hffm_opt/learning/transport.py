@@ -158,15 +158,9 @@ def scatter(
     held: dict[int, Message] = {tree.root: {module: (data,) for module, data in result.items()}}
 
     def transmit(node: int, at_s: float) -> float:
-        below = owners[tree.members[node]]
-        one_copy = tree.relay == "sum" or tree.parent[node] >= len(route.names)
-        counts = np.minimum(below.sum(axis=0), 1) if one_copy else below.sum(axis=0)
+        below = owners[tree.members[node]].any(axis=0)
         source = held[tree.parent[node]]
-        message = {
-            module: source[module][:1] * int(count)
-            for module, count in zip(post.problem.modules, counts, strict=True)
-            if count
-        }
+        message = {post.problem.modules[m]: source[post.problem.modules[m]] for m in np.flatnonzero(below)}
         held[node] = message
         return post.send(event, route.cell, route.hops[node], message, at_s)
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from hffm_opt.errors import InputError
 from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
-from hffm_opt.plan.circulation import Tier
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.referee import run_cost
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import AccuracyRecord, Trace
-
-_DEPTH = {tier.name.lower(): int(tier) for tier in Tier}
 
 
 def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
@@ -92,12 +89,12 @@ def accuracy_curve(records: tuple[AccuracyRecord, ...]) -> tuple[CurvePoint, ...
 
 
 def _headline(curve: tuple[CurvePoint, ...], kinds: dict[int, int]) -> CurvePoint | None:
-    """Return the last point after one of the deepest and rarest averages; without averages, the last point of all.
+    """Return the last point after an average in the rarest kind of round; without averages, the last point of all.
 
-    Where modules reach the same tier in different rounds, the rarest kind of round averages most of them.
+    Periods are nested, so the rarest rounds average the most modules, and each as deeply as it ever is.
     """
     averaged = [point for point in curve if point.phase == "after-average"]
-    return max(averaged or curve, key=lambda p: (_DEPTH[p.tier], kinds[p.round], p.round), default=None)
+    return max(averaged or curve, key=lambda point: (kinds[point.round], point.round), default=None)
 
 
 def _before(curve: tuple[CurvePoint, ...], headline: CurvePoint | None) -> CurvePoint | None:

@@ -44,7 +44,7 @@ class Target(Frozen):
 class Measurement(Frozen):
     """What a run achieved and cost.
 
-    ``accuracy`` per task is that of ``headline``: right after the last average at the deepest tier that was evaluated.
+    ``accuracy`` per task is that of ``headline``: right after the last of the deepest averages that were evaluated.
     ``before`` is the point just before that average, if it was evaluated. ``difference`` is
     ``(measured - predicted) / predicted``. ``serialised_bits`` are the bits that really moved, where ``bits`` are
     those the cost model charges.

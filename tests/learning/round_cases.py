@@ -77,7 +77,7 @@ def chain_round(problem: Problem, cell: Cell, level: Ints, relay: str) -> RoundP
         fields["scatter"] = nominal_tree(problem, cell, [(b, a) for a, b in to_head])
     if owners_at(problem, cell, level, Tier.EDGE, Tier.CLOUD).any():
         fields["uplink"] = nominal_tree(problem, cell, to_edge, relay)
-        fields["downlink"] = nominal_tree(problem, cell, [(b, a) for a, b in to_edge], relay)
+        fields["downlink"] = nominal_tree(problem, cell, [(b, a) for a, b in to_edge])
     return RoundPlan(cpu_hz=full_speed(problem, cell), **fields)
 
 

@@ -163,6 +163,25 @@ def test_order_of_devices_and_edges_changes_no_bit(circulation: Circulation) -> 
     assert first.equal(second.rows(range(5, -1, -1)))
 
 
+def test_cells_are_summed_in_the_order_of_their_names() -> None:
+    """1 + 1e20 - 1e20 is 0 in fp64, and 1 when summed from the other end."""
+    scenario = small_scenario("paper")
+    values = {"edge-0": 1.0, "edge-1": 1e20, "edge-2": -1e20}
+
+    def by_edge(problem: Problem, states: StackedStates, _number: int) -> StackedStates:
+        for row, device in enumerate(problem.scenario.devices):
+            value = values.get(device.edge or "", 0.0)
+            states = states.replace(
+                "head-digits", [row], {k: v[row] * 0 + value for k, v in states.modules["head-digits"].items()}
+            )
+        return states
+
+    for edges in (scenario.edges, scenario.edges[::-1]):
+        problem = build_problem(scenario.model_copy(update={"edges": edges}))
+        bias = run(problem, plan_of(problem, "star"), 1, train=by_edge).results[0].states.modules["head-digits"]["bias"]
+        assert not bias.any()
+
+
 def test_every_transfer_carries_the_bytes_it_is_charged_for() -> None:
     problem = small_problem("tiny")
     for relay in ("sum", "forward"):
