@@ -1,9 +1,41 @@
-"""What the report needs to know of a comparison of methods; :class:`hffm_opt.api.Comparison` has this shape."""
+"""What the report needs to know of a comparison of methods; :class:`hffm_opt.comparison.Comparison` has this shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+
+
+class DrawnFigure(Protocol):
+    """Median and range of a figure over draws."""
+
+    @property
+    def median(self) -> float:
+        """Median."""
+
+    @property
+    def low(self) -> float:
+        """Least."""
+
+    @property
+    def high(self) -> float:
+        """Largest."""
+
+
+class DrawnFigures(Protocol):
+    """Figures per round of a method that draws at random, over several seeds."""
+
+    @property
+    def count(self) -> int:
+        """Number of draws."""
+
+    @property
+    def latency_s(self) -> DrawnFigure:
+        """Latency per round."""
+
+    @property
+    def energy_j(self) -> DrawnFigure:
+        """Energy per round."""
 
 
 class ComparedMethod(Protocol):
@@ -40,6 +72,10 @@ class ComparedMethod(Protocol):
     @property
     def reason(self) -> str | None:
         """Why the method has no feasible plan."""
+
+    @property
+    def draws(self) -> DrawnFigures | None:
+        """Spread over seeds, for methods that draw; the row itself is one seed's."""
 
 
 class ComparedMethods(Protocol):

@@ -61,10 +61,10 @@ def difference(share: float) -> str:
     """Return a relative difference between measured and predicted.
 
     >>> difference(3e-16), difference(0.0312)
-    ('none (below 1e\u22129)', '+3.1\u202f%')
+    ('below 1e\u22129', '+3.1\u202f%')
     """
     if abs(share) < _EXACT:
-        return f"none (below 1e{_MINUS}9)"
+        return f"below 1e{_MINUS}9"
     return f"{'+' if share > 0 else ''}{gap(share)}"
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hffm_opt.report import numbers
-from hffm_opt.report.compared import ComparedMethod, ComparedMethods
+from hffm_opt.report.compared import ComparedMethod, ComparedMethods, DrawnFigure
 from hffm_opt.report.figures.accuracy import accuracy_figure
 from hffm_opt.report.figures.series import Series, series
 from hffm_opt.report.run import Run
@@ -25,6 +25,7 @@ class Bar:
 
     text: str
     width: float
+    draws: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,19 @@ def _compared(comparison: ComparedMethods) -> list[ComparedRow]:
     return [
         ComparedRow(
             row,
-            _bar(row.latency_s, longest),
-            _bar(row.energy_j, most),
+            _bar(row.latency_s, longest, row.draws.latency_s if row.draws else None),
+            _bar(row.energy_j, most, row.draws.energy_j if row.draws else None),
             row.feasible and row.objective is not None and row.objective == least,
         )
         for row in comparison.rows
     ]
 
 
-def _bar(value: float | None, largest: float) -> Bar:
+def _bar(value: float | None, largest: float, drawn: DrawnFigure | None) -> Bar:
     if value is None:
         return Bar("—", 0.0)
-    return Bar(numbers.number(value), round(100 * value / largest, 2) if largest > 0 else 0.0)
+    draws = "" if drawn is None else " / ".join(map(numbers.number, (drawn.low, drawn.median, drawn.high)))
+    return Bar(numbers.number(value), round(100 * value / largest, 2) if largest > 0 else 0.0, draws)
 
 
 def _tasks(runs: Sequence[Run]) -> list[TaskFigures]:

@@ -28,10 +28,7 @@ def certificate(outcome: Outcome) -> tuple[str, str]:
     """Return what is proven about a plan: a verdict of a few words, and the sentences that explain it."""
     what = _OBJECTIVES[outcome.objective_name]
     if outcome.objective is None:
-        return (
-            "No feasible plan",
-            f"The method was to minimise {what}, but its plan breaks a limit: {outcome.stop_reason}.",
-        )
+        return "Breaks a limit", f"The objective is {what}, but a plan that breaks a limit has none."
     costs = f"This plan costs {number(outcome.objective, 6)} ({what})."
     if outcome.bound is None:
         return "Feasible, nothing proven", f"{costs} The method proves no bound, so a better plan may exist."

@@ -91,6 +91,6 @@ def _curve(axes: Any, points: Sequence[CurvePoint], task: str, cost: Cost, look:
             plot([first, second], linestyle=":", linewidth=0.8, zorder=2)
     if marked or len(line) == 1:
         plot(before, "o", fill=INKS["paper"], linestyle="none", zorder=2.5)
-        for tier in {p.tier for p in after}:
+        for tier in dict.fromkeys(p.tier for p in after):
             size = 5.2 if _DEPTH[tier] == deepest else 3.0
             plot([p for p in after if p.tier == tier], "o", size, linestyle="none", zorder=3.5)

@@ -26,7 +26,9 @@ EVENT_INK = {
 }
 _MOST_LABELS = 12  # devices of a cell that are labelled one by one
 _LONGEST_LABEL = 14
-_MARGIN = 0.09
+_MARGIN = 0.11
+_SCALE_ROOM = 0.05  # of the height, for the scale bar
+_MAP_IN = 6.4
 
 
 def network_map(problem: Problem, flows: KindFlows, identity: str) -> Drawing:
@@ -38,10 +40,10 @@ def network_map(problem: Problem, flows: KindFlows, identity: str) -> Drawing:
     )
     points = np.concatenate([_places(problem, cell) for cell in problem.cells])
     spread = np.maximum(np.ptp(points, axis=0), 50.0)
-    height_in = float(np.clip(6.4 * spread[1] / spread[0], 2.2, 6.4))
+    width_in, height_in = np.maximum(_MAP_IN * spread / spread.max(), 0.4 * _MAP_IN).tolist()
 
     def paint(figure: Any) -> None:
-        axes = _bare_axes(figure, points, 6.4 / height_in)
+        axes = _bare_axes(figure, points, width_in / height_in)
         widest = max((f.bits for cell in flows.cells for f in cell), default=0.0)
         for cell, cell_flows, head in zip(problem.cells, flows.cells, flows.heads, strict=True):
             _outline(axes, _places(problem, cell))
@@ -51,7 +53,7 @@ def network_map(problem: Problem, flows: KindFlows, identity: str) -> Drawing:
         _edge_labels(axes, problem)
         _scale_bar(axes)
 
-    return draw(identity, label, 6.4, height_in, paint)
+    return draw(identity, label, width_in, height_in, paint)
 
 
 def cell_map(
@@ -61,8 +63,8 @@ def cell_map(
     points = _places(problem, cell)
     up = sum(f.upward for f in flows)
     label = (
-        f"Cell {cell.edge.name}: {cell.size} devices, {up} transmissions up and {len(flows) - up} back"
-        f"{f', head {head}' if head else ''}."
+        f"Cell {cell.edge.name}: {cell.size} device{'s' * (cell.size > 1)}, {up} transmissions up and "
+        f"{len(flows) - up} back{f', head {head}' if head else ''}."
     )
     side = 2.1 if cell.size <= _MOST_LABELS else 5.0
 
@@ -109,7 +111,8 @@ def _bare_axes(figure: Any, points: Floats, shape: float) -> Any:
     spread = np.maximum(np.ptp(points, axis=0), 50.0)
     half = max(spread[0] / shape, spread[1]) / 2 / (1 - 2 * _MARGIN)
     axes.set_xlim(centre[0] - half * shape, centre[0] + half * shape)
-    axes.set_ylim(centre[1] - half, centre[1] + half)
+    low = centre[1] - half * (1 + 2 * _SCALE_ROOM)
+    axes.set_ylim(low, low + 2 * half)
     return axes
 
 
@@ -179,7 +182,7 @@ def _edge_labels(axes: Any, problem: Problem) -> None:
     anchors = np.array([points[-1] for points in places])
     away = anchors - np.array([points[:-1].mean(axis=0) for points in places])
     texts = [_shortened(cell.edge.name) for cell in problem.cells]
-    _write(axes, texts, anchors, away, np.concatenate(places), "muted", 11.0)
+    _write(axes, texts, anchors, away, np.concatenate(places), 9.5)
 
 
 def _device_labels(axes: Any, problem: Problem, cell: Cell, head: str | None) -> None:
@@ -188,12 +191,10 @@ def _device_labels(axes: Any, problem: Problem, cell: Cell, head: str | None) ->
     _, names = short_names(cell)
     shown = [i for i, name in enumerate(cell.names) if cell.size <= _MOST_LABELS or name == head]
     texts = [_shortened(names[cell.names[i]]) for i in shown]
-    _write(axes, texts, points[shown], points[shown] - points.mean(axis=0), points, "ink", 8.5)
+    _write(axes, texts, points[shown], points[shown] - points.mean(axis=0), points, 8.5)
 
 
-def _write(
-    axes: Any, texts: Sequence[str], anchors: Floats, away: Floats, nodes: Floats, ink: str, reach: float
-) -> None:
+def _write(axes: Any, texts: Sequence[str], anchors: Floats, away: Floats, nodes: Floats, size: float) -> None:
     """Write texts beside their anchors, each in the first direction from ``away`` onwards that is free enough."""
     width, height = axes.figure.get_size_inches() * 72
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -201,14 +202,14 @@ def _write(
     origin = np.array([left, low])
     taken = [(node - origin) * scale for node in nodes]
     for text, anchor, outwards in zip(texts, anchors, away, strict=True):
-        half = np.array([2.7 * len(text), 4.5])
+        half = size * np.array([0.31 * len(text), 0.5])
         here = (anchor - origin) * scale
         start = math.atan2(outwards[1], outwards[0])
         best, clear = here, -1.0
         for turn in (0, 1, -1, 2, -2, 3, -3, 4):
             angle = start + turn * math.pi / 4
             step = np.array([math.cos(angle), math.sin(angle)])
-            spot = here + step * (reach + np.abs(step) @ np.array([half[0] - 4.5, 0.0]).clip(0))
+            spot = here + step * (1.1 * size + np.abs(step) @ np.array([half[0] - 4.5, 0.0]).clip(0))
             inside = bool(np.all(spot >= half) and np.all(spot <= (width, height) - half))
             # Distance to whatever stands nearest, measured from the box of the text.
             free = min(float(np.hypot(*np.maximum(np.abs(spot - other) - half, 0.0))) for other in taken)
@@ -218,7 +219,7 @@ def _write(
                 break
         taken += [best + half * (side, 0.0) for side in (-1, 0, 1)]
         place = best / scale + origin
-        axes.text(*place, text, ha="center", va="center", color=INKS[ink], zorder=6)
+        axes.text(*place, text, ha="center", va="center", size=size, zorder=6)
 
 
 def _scale_bar(axes: Any) -> None:
