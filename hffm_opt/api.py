@@ -5,92 +5,80 @@ Heavy libraries load inside the call that needs them: planning never imports tor
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hffm_opt.errors import HffmError, InputError
+from hffm_opt.comparison import Comparison, Row, compare_methods
+from hffm_opt.errors import InputError
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.outcome import Objective, Outcome, relative_gap
+from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
-from hffm_opt.serial import read_text, validate
+from hffm_opt.serial import parse_text, read_text, validate
 
 if TYPE_CHECKING:
+    from hffm_opt.report.run import Run
     from hffm_opt.solvers.request import Request
+    from hffm_opt.trace import AccuracyRecord, RoundRecord
 
 Progress = Callable[[str], None]
 ScenarioLike = Scenario | str | Path
+PlanLike = Plan | Outcome | str | Path
 
-
-@dataclass(frozen=True)
-class Row:
-    """One method of a comparison. ``objective`` is null where the plan breaks a limit (``reason`` says which)."""
-
-    method: str
-    feasible: bool
-    latency_s: float | None
-    energy_j: float | None
-    drift: float | None
-    objective: float | None
-    gap_to_bound: float | None
-    seconds: float
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All methods on one scenario under one objective, with the proven bound that they are held against."""
-
-    scenario: str
-    objective_name: Objective
-    bound: float | None
-    rows: tuple[Row, ...]
-    outcomes: tuple[Outcome, ...]
+__all__ = ["Comparison", "Row", "compare", "evaluate", "load_outcome", "load_plan", "plan", "train"]
 
 
 def _problem(scenario: ScenarioLike) -> Problem:
     return build_problem(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
 
 
+def _check_numbers(numbers: dict[str, float | None]) -> None:
+    for name, value in numbers.items():
+        if value is not None and (math.isnan(value) or value < 0):
+            raise InputError.one(name, f"{value} is not a number of at least 0", "give a number >= 0")
+        if value == math.inf and name.endswith("-weight"):
+            raise InputError.one(name, "an infinite weight", "give a finite number")
+
+
 def _request(
     problem: Problem,
-    objective: Objective,
-    latency_weight: float | None,
-    energy_weight: float | None,
-    max_latency: float | None,
-    max_energy: float | None,
-    max_drift: float | None,
-    circulation: str | None,
-    gap: float | None,
-    time_limit: float | None,
-    seed: int,
+    *,
+    objective: Objective = "weighted",
+    latency_weight: float | None = None,
+    energy_weight: float | None = None,
+    max_latency: float | None = None,
+    max_energy: float | None = None,
+    max_drift: float | None = None,
+    circulation: str | None = None,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
 ) -> Request:
     from hffm_opt.solvers.registry import circulation_named
     from hffm_opt.solvers.request import default_request
 
-    numbers = {
-        "--latency-weight": latency_weight,
-        "--energy-weight": energy_weight,
-        "--max-latency": max_latency,
-        "--max-energy": max_energy,
-        "--max-drift": max_drift,
-        "--gap": gap,
-        "--time-limit": time_limit,
-    }
-    for name, value in numbers.items():
-        if value is not None and (math.isnan(value) or value < 0):
-            raise InputError.one(name, f"{value} is not a number of at least 0", "give a number >= 0")
+    _check_numbers(
+        {
+            "--latency-weight": latency_weight,
+            "--energy-weight": energy_weight,
+            "--max-latency": max_latency,
+            "--max-energy": max_energy,
+            "--max-drift": max_drift,
+            "--gap": gap,
+            "--time-limit": time_limit,
+        }
+    )
     if objective not in ("weighted", "latency", "energy"):
         raise InputError.one("--objective", f"'{objective}' is not known", "use weighted, latency or energy")
     request = default_request(
-        problem.scenario.planning,
+        problem.scenario,
         objective=objective,
         latency_weight=latency_weight,
         energy_weight=energy_weight,
@@ -155,35 +143,37 @@ def plan(
     problem = _problem(scenario)
     request = _request(
         problem,
-        objective,
-        latency_weight,
-        energy_weight,
-        max_latency,
-        max_energy,
-        max_drift,
-        circulation,
-        gap,
-        time_limit,
-        seed,
+        objective=objective,
+        latency_weight=latency_weight,
+        energy_weight=energy_weight,
+        max_latency=max_latency,
+        max_energy=max_energy,
+        max_drift=max_drift,
+        circulation=circulation,
+        gap=gap,
+        time_limit=time_limit,
+        seed=seed,
     )
     return solve(problem, method, request, progress)
 
 
-def evaluate(scenario: ScenarioLike, plan: Plan | str | Path) -> Evaluation:
+def evaluate(scenario: ScenarioLike, plan: PlanLike, *, max_drift: float | None = None) -> Evaluation:
     """Let the referee judge a plan.
 
     Args:
         scenario: a scenario, a built-in name or a path.
-        plan: a plan or the path of its file (what ``hffm plan -o`` wrote, or the plan alone).
+        plan: a plan, an outcome, or the path of a file with either.
+        max_drift: limit on the learning penalty Phi in place of the scenario's (``math.inf`` lifts it).
 
     Raises:
         InputError: the plan is malformed or made for another scenario.
 
     Example:
-        >>> evaluate("tiny", globals()["plan"]("tiny", method="star").plan).feasible
+        >>> evaluate("tiny", globals()["plan"]("tiny", method="star")).feasible
         True
     """
-    return evaluate_plan(_problem(scenario), plan if isinstance(plan, Plan) else load_plan(plan))
+    _check_numbers({"--max-drift": max_drift})
+    return evaluate_plan(_problem(scenario), _plan_of(plan), max_drift)
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -192,15 +182,26 @@ def load_plan(path: str | Path) -> Plan:
     Raises:
         InputError: missing file, broken JSON, or a plan with faults; all faults at once.
     """
-    text = read_text(Path(path), "plan")
-    try:
-        data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"{path}, line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else path
-        raise InputError.one(str(where), f"not valid JSON: {error}", "give a plan file as 'hffm plan -o' writes it") from None
+    data = parse_text(read_text(Path(path), "plan"), str(path))
     if isinstance(data, dict) and isinstance(data.get("plan"), dict):
         data = data["plan"]
     return validate(data, Plan, "plan")
+
+
+def load_outcome(path: str | Path) -> Outcome | None:
+    """Read an outcome from a JSON file as ``hffm plan -o`` writes it; None if the file holds a plan alone.
+
+    Raises:
+        InputError: missing file, broken JSON, or an outcome with faults; all faults at once.
+    """
+    data = parse_text(read_text(Path(path), "plan"), str(path))
+    return validate(data, Outcome, "outcome") if isinstance(data, dict) and "plan" in data else None
+
+
+def _plan_of(plan: PlanLike) -> Plan:
+    if isinstance(plan, Plan):
+        return plan
+    return plan.plan if isinstance(plan, Outcome) else load_plan(plan)
 
 
 def compare(
@@ -214,6 +215,7 @@ def compare(
     gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    draws: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on one scenario and hold each against the best proven bound.
@@ -222,6 +224,7 @@ def compare(
         scenario: a scenario, a built-in name or a path.
         methods: names; all where not given.
         objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, progress: as :func:`plan`.
+        draws: how many seeds to try with each method that draws heads at random, for median and range.
 
     Returns:
         One row per method; a method that cannot plan this scenario has a row that says why.
@@ -234,48 +237,86 @@ def compare(
         >>> rows[1].objective <= rows[0].objective
         True
     """
-    from hffm_opt.solvers.registry import METHODS, method_named, solve
+    from hffm_opt.solvers.registry import METHODS
 
     problem = _problem(scenario)
-    names = list(METHODS) if methods is None else list(methods)
-    for name in names:
-        method_named(name)
+    if draws < 0:
+        raise InputError.one("--draws", f"{draws} is below 0", "give 0 for none, or how many seeds to try")
     request = _request(
         problem,
-        objective,
-        latency_weight,
-        energy_weight,
-        None,
-        None,
-        max_drift,
-        None,
-        gap,
-        time_limit,
-        seed,
+        objective=objective,
+        latency_weight=latency_weight,
+        energy_weight=energy_weight,
+        max_drift=max_drift,
+        gap=gap,
+        time_limit=time_limit,
+        seed=seed,
     )
-    found: dict[str, Outcome | HffmError] = {}
-    for name in names:
-        if progress is not None:
-            progress(name)
-        try:
-            found[name] = solve(problem, name, request)
-        except HffmError as error:
-            found[name] = error
-    outcomes = tuple(item for item in found.values() if isinstance(item, Outcome))
-    bound = max((o.bound for o in outcomes if o.bound is not None), default=None)
-    rows = tuple(_row(problem, request, name, item, bound) for name, item in found.items())
-    return Comparison(problem.scenario.name, objective, bound, rows, outcomes)
+    return compare_methods(problem, tuple(METHODS) if methods is None else methods, request, draws, progress)
 
 
-def _row(problem: Problem, request: Request, name: str, item: Outcome | HffmError, bound: float | None) -> Row:
-    if isinstance(item, HffmError):
-        return Row(name, False, None, None, None, None, None, 0.0, item.findings[0].message)
-    gap = None if item.objective is None or bound is None else relative_gap(item.objective, bound)
-    reason = None
-    if not item.feasible:
-        limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
-        verdict = evaluate_plan(problem, item.plan, math.inf if limit is None else limit)
-        reason = verdict.violations[0].message if verdict.violations else "a limit of the request"
-    return Row(
-        name, item.feasible, item.latency_s, item.energy_j, item.drift, item.objective, gap, item.seconds, reason
+def train(
+    scenario: ScenarioLike,
+    plan: PlanLike | None = None,
+    *,
+    rounds: int,
+    method: str = "optimal",
+    seed: int = 0,
+    evaluate_every: int | None = None,
+    max_drift: float | None = None,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    on_round: Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None] | None = None,
+) -> Run:
+    """Train the real modules as planned, and measure what that achieved and cost.
+
+    Args:
+        scenario: a scenario, a built-in name or a path.
+        plan: what to run: a plan, an outcome, or the path of a file with either; planned by ``method`` if not given.
+        rounds: how many rounds to train.
+        method: the planning method.
+        seed: root of every random stream, of the planning and of the training.
+        evaluate_every: evaluate every so many rounds, besides the last deepest average and the end.
+        max_drift, gap, time_limit, progress: for planning, as :func:`plan`.
+        out: directory to keep the run in, for :func:`hffm_opt.report.write_report`; not kept if not given.
+        overwrite: replace a run that the directory holds.
+        on_round: called after each complete round with its record and its accuracies, if any.
+
+    Returns:
+        The run: problem, outcome, trace, measurement. Interrupted by Ctrl-C, it has the complete rounds only.
+
+    Raises:
+        InputError: bad scenario, plan or argument; a plan that breaks a physical limit.
+        InfeasibleError, LimitReachedError: from planning, as :func:`plan`.
+
+    Example:
+        >>> run = train("tiny", method="star", rounds=1)
+        >>> abs(run.measurement.difference.energy_j) < 1e-9
+        True
+    """
+    from hffm_opt import loop
+    from hffm_opt.learning.run import train_plan
+
+    problem = _problem(scenario)
+    directory = None if out is None else loop.claim_directory(Path(out), overwrite)
+    given = plan if plan is None or isinstance(plan, Plan | Outcome) else load_outcome(plan) or load_plan(plan)
+
+    def planner(problem: Problem) -> Outcome:
+        from hffm_opt.solvers.registry import solve
+
+        if isinstance(given, Outcome):
+            return loop.adopt_outcome(problem, given)
+        if given is not None:
+            return loop.adopt_plan(problem, given)
+        request = _request(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
+        return solve(problem, method, request, progress)
+
+    # One torch thread per core in use: the bits of a run must not depend on how many cores there are.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    executor = partial(
+        train_plan, rounds=rounds, seed=seed, evaluate_every=evaluate_every, progress=on_round, threads=cores
     )
+    return loop.run_once(problem, planner, executor, directory)

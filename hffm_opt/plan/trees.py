@@ -52,6 +52,8 @@ def index_tree(cell: Cell, tree: Tree, root: int, required: Bools, outward: bool
         InputError: unknown node, several parents, a cycle, a radio link without band or power, or a required device
             that is left out.
     """
+    if outward and tree.relay == "forward":
+        raise InputError.one(f"{path}.relay", "a broadcast carries one copy of each module", "use relay: sum")
     nodes = node_names(cell)
     parent: dict[int, int] = {}
     arc: dict[int, Arc] = {}

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-
 import numpy as np
 
 from hffm_opt.errors import InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Circulation, drift, top_kind
-from hffm_opt.plan.model import Plan
+from hffm_opt.plan.model import CellPlan, Plan
 from hffm_opt.problem.model import Problem
-from hffm_opt.solvers.formulations.circulation import Calendar, Master, Weights
-from hffm_opt.solvers.joint.allocated import AllocatedRounds, judge_allocated, plan_allocated
-from hffm_opt.solvers.joint.fixed import judge_with, plan_of
+from hffm_opt.solvers.formulations.calendar import Calendar
+from hffm_opt.solvers.formulations.circulation import Master, Weights
+from hffm_opt.solvers.joint.allocated import AllocatedRounds
+from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
+from hffm_opt.solvers.joint.generation import judge_allocated
 from hffm_opt.solvers.joint.infeasible import explain
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
 from hffm_opt.solvers.joint.states import State, all_states, states_of
@@ -57,7 +58,11 @@ class _Space:
         """Return the plan of a judged circulation."""
         if isinstance(self.rounds, FixedRounds):
             return plan_of(self.problem, self.rounds, judged, method)
-        return plan_allocated(self.problem, judged, method)
+        cells = tuple(
+            CellPlan(edge=cell.edge.name, devices=cell.names, rounds=rounds)
+            for cell, rounds in zip(self.problem.cells, judged.rounds, strict=True)
+        )
+        return plan_from(self.problem, judged, method, cells)
 
     def masters(
         self, top: int, firsts: list[int | None], states: tuple[State, ...], weights: Weights
@@ -71,9 +76,10 @@ class _Space:
         def support(cell: int, state: State, price: tuple[float, float, float]) -> float:
             return self.rounds.support(cell, state, *price)
 
+        problem = self.problem
         ways = self.rounds.figures if isinstance(self.rounds, FixedRounds) else None
         return {
-            first: Master(self.problem, states, Calendar.of(self.problem, top, first), weights, support, ways, collection)
+            first: Master(problem, states, Calendar.of(problem, top, first), weights, support, ways, collection)
             for first in firsts
         }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hffm_opt.plan.circulation import Circulation
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective
-from hffm_opt.scenario.model import Planning
+from hffm_opt.scenario.model import Scenario
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Request:
     """Objective, limits and stopping rule of a planning call.
 
     ``weighted`` minimises ``latency_weight latency + energy_weight energy + drift_weight Phi`` per round; ``latency``
-    and ``energy`` minimise that figure alone. ``max_latency_s`` and ``max_energy_j`` are limits per round.
-    ``max_drift``
-    overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds the circulation fixed. ``seed`` drives the methods that draw.
+    and ``energy`` minimise that figure alone. ``max_latency_s`` and ``max_energy_j`` are limits per round;
+    ``max_drift`` overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds the circulation
+    fixed. ``seed`` drives the methods that draw.
     """
 
     objective: Objective = "weighted"
@@ -59,9 +59,18 @@ class Certified:
     fixed: tuple[str, ...]
 
 
-def default_request(planning: Planning, **changes: object) -> Request:
-    """Return a request with the scenario's own weights, then the caller's changes (``None`` leaves the default)."""
+GAP_FIXED = 1e-4
+GAP_ALLOCATED = 1e-3
+
+
+def default_request(scenario: Scenario, **changes: object) -> Request:
+    """Return a request with the scenario's own weights, then the caller's changes (``None`` leaves the default).
+
+    The gap asked for is 1e-4 where links are given and 1e-3 where bandwidth, power and CPU speed are chosen too.
+    """
+    planning = scenario.planning
     given = {
+        "gap": GAP_FIXED if scenario.physics.allocation == "fixed" else GAP_ALLOCATED,
         "latency_weight": planning.latency_weight,
         "energy_weight": planning.energy_weight,
         "drift_weight": planning.drift_weight,

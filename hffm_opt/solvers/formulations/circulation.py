@@ -28,11 +28,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hffm_opt.plan.circulation import Tier, kind_of_round
+from hffm_opt.plan.circulation import Tier
 from hffm_opt.problem.model import Ints, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsOptions, HighsOutcome
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
+from hffm_opt.solvers.formulations.calendar import Calendar
 
 State = tuple[int, ...]
 Price = tuple[float, float, float]
@@ -48,45 +49,6 @@ class Weights:
     max_latency_s: float = np.inf
     max_energy_j: float = np.inf
     max_drift: float = np.inf
-
-
-@dataclass(frozen=True, eq=False)
-class Calendar:
-    """How kinds of round make up a cycle when the first cloud event is of kind ``first`` (``None``: there is none).
-
-    ``counts[j]`` rounds of kind j in ``length`` rounds; ``interior[j]`` of them inside one segment. ``collects``: the
-    published arithmetic's last round hands in the result.
-    """
-
-    top: int
-    first: int | None
-    length: int
-    counts: Floats
-    interior: Floats
-    collects: bool
-
-    @classmethod
-    def of(cls, problem: Problem, top: int, first: int | None) -> Calendar:
-        """Return the calendar of a problem."""
-        collects = problem.published and first is None
-        if collects:
-            assert problem.scenario.physics.reference is not None
-            length = problem.scenario.physics.reference.collection_rounds
-            numbers = range(1, length)
-        else:
-            length = 1 << top
-            numbers = range(1, length + 1)
-        counts = np.bincount([kind_of_round(k, top) for k in numbers], minlength=top + 1).astype(float)
-        if first is None:
-            interior = counts
-        else:
-            interior = np.array([2.0 ** (first - 1 - j) if j < first else 0.0 for j in range(top + 1)])
-        return cls(top, first, length, counts, interior, collects)
-
-    @property
-    def endings(self) -> tuple[int, ...]:
-        """Kinds of round that end a segment."""
-        return () if self.first is None else tuple(range(self.first, self.top + 1))
 
 
 def drift_terms(problem: Problem, states: Sequence[State], top: int) -> tuple[float, Floats]:
@@ -157,12 +119,15 @@ class Master:
         self._nesting(builder, z)
         self._twins(builder, z)
         before = builder.add_columns(cells * kinds).reshape(cells, kinds)
-        after = builder.add_columns(cells * kinds).reshape(cells, kinds)
+        # Only a round with a cloud event has seconds after it; elsewhere they would buy energy for free.
+        late = np.where([j in calendar.endings for j in range(kinds)], np.inf, 0.0)
+        after = builder.add_columns(cells * kinds, upper=np.tile(late, cells)).reshape(cells, kinds)
         energy_cost = np.tile(weights.energy * calendar.counts / length, (cells, 1))
         energy = builder.add_columns(cells * kinds, cost=energy_cost.ravel()).reshape(cells, kinds)
         for i in range(cells):
+            memo: dict[Price, Floats] = {}
             for j in range(kinds):
-                self._supports(builder, i, z[j], (before[i, j], after[i, j], energy[i, j]), prices[i][j])
+                self._supports(builder, i, z[j], (before[i, j], after[i, j], energy[i, j]), prices[i][j], memo)
         for j, state in sorted(exact):
             for i in range(cells):
                 spent = (before[i, j], after[i, j], energy[i, j])
@@ -228,15 +193,16 @@ class Master:
         z: Ints,
         columns: tuple[int, int, int],
         prices: Sequence[Price],
+        memo: dict[Price, Floats],
     ) -> None:
         for price in prices:
-            values = np.array([self.support(cell, state, price) for state in self.states])
+            values = memo.get(price)
+            if values is None:
+                values = memo[price] = np.array([self.support(cell, state, price) for state in self.states])
             row = np.concatenate([list(columns), z])
             builder.add_rows(np.zeros(row.size), row, np.concatenate([price, -values]), lower=0.0)
 
-    def _real_ways(
-        self, builder: ModelBuilder, cell: int, state: State, z: int, spent: tuple[int, int, int]
-    ) -> None:
+    def _real_ways(self, builder: ModelBuilder, cell: int, state: State, z: int, spent: tuple[int, int, int]) -> None:
         """Let a cell take one of its complete list of ways where the state is taken: spent >= sum_f figure_f x_f."""
         assert self.ways is not None
         figures = self.ways(cell, state)

@@ -22,13 +22,13 @@ from hffm_opt.solvers.request import Request
 SHORT_LINK_M = 30.0
 
 
-def relay_graph(problem: Problem, cell: Cell) -> nx.DiGraph:
+def relay_graph(problem: Problem, cell: Cell) -> nx.DiGraph[int]:
     """Return the published relay graph: D2D links up to 30 m, joined up by a minimum spanning tree.
 
     Weights are seconds per bit at full power and the whole band; the tree is over the faster of the two directions.
     """
     devices = [problem.scenario.devices[i] for i in cell.members]
-    full = nx.DiGraph()
+    full: nx.DiGraph[int] = nx.DiGraph()
     full.add_nodes_from(range(cell.size))
     for i in range(cell.size):
         for j in range(cell.size):
@@ -37,13 +37,13 @@ def relay_graph(problem: Problem, cell: Cell) -> nx.DiGraph:
                 cost = radio_cost(problem, cell, i, j, cell.edge.d2d_bandwidth_hz, power)
                 distance = np.hypot(devices[i].x_m - devices[j].x_m, devices[i].y_m - devices[j].y_m)
                 full.add_edge(i, j, weight=cost.s_per_bit, short=bool(distance <= SHORT_LINK_M))
-    either = nx.Graph()
+    either: nx.Graph[int] = nx.Graph()
     either.add_nodes_from(full)
     for i, j, data in full.edges(data=True):
         back = full.get_edge_data(j, i, data)
         either.add_edge(i, j, weight=min(data["weight"], back["weight"]))
     spanning = nx.minimum_spanning_tree(either)
-    keep = [(i, j) for i, j, short in full.edges(data="short") if short or spanning.has_edge(i, j)]
+    keep = [(i, j) for i, j in full.edges if full.edges[i, j]["short"] or spanning.has_edge(i, j)]
     return nx.DiGraph(full.edge_subgraph(keep))
 
 

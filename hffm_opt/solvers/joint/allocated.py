@@ -1,8 +1,149 @@
-"""placeholder"""
+"""Rounds of cells whose bandwidth, power and CPU speed are free: proven supports for the circulation master.
+
+A support at a price is exact (to 1e-9) where the phases' trees have been priced at it, and a valid floor otherwise:
+concavity in the price, and the fact that a phase with fewer modules costs no more, stretch what is known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+
+import numpy as np
+
+from hffm_opt.problem.model import Problem
+from hffm_opt.solvers.formulations.allocation_bounds import optimistic_cost
+from hffm_opt.solvers.joint.cell_phases import Event, Pair, Route, cell_events
+from hffm_opt.solvers.joint.floors import phase_floor
+from hffm_opt.solvers.joint.phases import Point
+from hffm_opt.solvers.joint.rounds import RoundOptions
+from hffm_opt.solvers.joint.solo import Solo
+from hffm_opt.solvers.joint.states import State
+from hffm_opt.solvers.joint.tree_pricing import Question, TreePricer
+
+HURRY = 1e-6
+"""Price of time, in W, at which points are sought where time costs nothing: energy alone has no optimum to attain."""
 
 
-class AllocatedRounds: ...
+class AllocatedRounds:
+    """Prices the phases of every cell and remembers what has been proven."""
 
+    complete = False
 
-def judge_allocated(*a): ...
-def plan_allocated(*a): ...
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.pricer = TreePricer(problem)
+        self._known: dict[Pair, dict[float, float]] = defaultdict(dict)
+        self._proven: dict[Pair, dict[tuple[float, float], float]] = defaultdict(dict)
+        self._events = cache(lambda cell, state: cell_events(problem, cell, state))
+        self._floor = cache(
+            lambda key, time, energy: phase_floor(problem, key, time, energy, self._training(key.cell, time, energy))
+        )
+        self._training = cache(self._training_bounds)
+
+    def _training_bounds(self, cell: int, weight_time: float, weight_energy: float) -> tuple[float, float]:
+        solo = Solo.of(self.problem, self.problem.cells[cell], np.zeros(self.problem.cells[cell].size))
+        return solo.bound(weight_time, weight_energy), solo.energy_j(np.inf)
+
+    def events(self, cell: int, state: State) -> tuple[Event, ...]:
+        """Return the events of a cell's round in a state."""
+        return self._events(cell, state)
+
+    def collection(self, cell: int) -> RoundOptions:
+        """There is none: only the published arithmetic, whose links are given, collects at the end."""
+        raise AssertionError(f"cell {cell} has no collection under free allocation")
+
+    def support(self, cell: int, state: State, before: float, after: float, energy: float) -> float:
+        """Return a proven lower bound on ``before * before_s + after * after_s + energy * energy_j``."""
+        return sum(
+            min(self.route_bound(route, before, after, energy) for route in event) for event in self.events(cell, state)
+        )
+
+    def route_bound(self, route: Route, before: float, after: float, energy: float) -> float:
+        """Return a proven lower bound on the weighted cost of a route over all its trees and allocations."""
+        total = before * route.before_s + after * route.after_s + energy * route.energy_j
+        if route.solo is not None:
+            total += route.solo.bound(before, energy)
+        return total + sum(
+            self.bound(keys, before if side == "before" else after, energy) for keys, side in route.groups
+        )
+
+    def bound(self, keys: Pair, weight_time: float, weight_energy: float) -> float:
+        """Return the best proven lower bound on phases that share their head (or on a single phase)."""
+        question = (weight_time, weight_energy)
+        proven = self._proven[keys]
+        if question not in proven:
+            proven[question] = self._bound(keys, weight_time, weight_energy)
+        return proven[question]
+
+    def _bound(self, keys: Pair, weight_time: float, weight_energy: float) -> float:
+        floor = sum(self._floor(key, weight_time, weight_energy) for key in keys)
+        if weight_energy <= 0:
+            return float(max(floor, weight_time * self._interpolated(keys, np.inf)))
+        price = weight_time / weight_energy
+        return float(max(floor, weight_energy * self._interpolated(keys, price)))
+
+    def _interpolated(self, keys: Pair, price: float) -> float:
+        """Return what the known values prove at a price: min (price T + E) is concave and rises in it."""
+        known = self._known.get(keys)
+        if not known:
+            return 0.0
+        if price in known:
+            return known[price]
+        finite = sorted(p for p in known if np.isfinite(p))
+        below = [p for p in finite if p < price]
+        above = [p for p in finite if p > price]
+        if not np.isfinite(price):
+            return 0.0
+        if not below:
+            return known[above[0]] * price / above[0] if above else 0.0
+        left = below[-1]
+        if not above:
+            return known[left]
+        right = above[0]
+        share = (price - left) / (right - left)
+        return (1 - share) * known[left] + share * known[right]
+
+    def learn(self, keys: Pair, weight_time: float, weight_energy: float, bound: float) -> None:
+        """Keep a proven value of phases at a price."""
+        self._proven[keys].clear()
+        if weight_energy > 0:
+            price = weight_time / weight_energy
+            known = self._known[keys]
+            known[price] = max(known.get(price, 0.0), bound / weight_energy)
+        elif weight_time > 0:
+            self._known[keys][np.inf] = bound / weight_time
+
+    def _patient(self, keys: Pair, weight_energy: float) -> float:
+        """Return the least energy of phases that share their head when time costs nothing: an infimum over all T."""
+        heads: dict[int, float] = defaultdict(float)
+        for key in keys:
+            trees = self.pricer.trees(key)
+            floor = optimistic_cost(trees.batch, weight_energy, 0.0)
+            for head in np.unique(trees.heads):
+                heads[int(head)] += float(floor[trees.heads == head].min())
+        return min(heads.values())
+
+    def price(self, asked: Iterable[tuple[Pair, float, float]]) -> list[tuple[Point, ...]]:
+        """Return the cheapest points of phases that share their head, at weights per s and per J; bounds are learnt."""
+        asked = list(asked)
+        for keys, time, energy in asked:
+            if time == 0:
+                self.learn(keys, 0.0, energy, self._patient(keys, energy))
+        asked = [(keys, time or HURRY * energy, energy) for keys, time, energy in asked]
+        unique = {Question(key, time, energy) for keys, time, energy in asked for key in keys}
+        questions = sorted(unique, key=repr)
+        answers = dict(zip(questions, self.pricer.answer(questions), strict=True))
+        found = []
+        for keys, time, energy in asked:
+            priced = [answers[Question(key, time, energy)] for key in keys]
+            heads = set.intersection(*(set(p.points) for p in priced))
+
+            def cost(point: Point, time: float = time, energy: float = energy) -> float:
+                return time * point.time_s + energy * point.energy_j
+
+            head = min(heads, key=lambda h: (sum(cost(p.points[h]) for p in priced), h))
+            self.learn(keys, time, energy, min(sum(p.bounds[h] for p in priced) for h in heads))
+            found.append(tuple(p.points[head] for p in priced))
+        return found

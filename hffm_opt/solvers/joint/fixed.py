@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hffm_opt.plan.circulation import top_kind
 from hffm_opt.plan.model import CellPlan, Plan, ScenarioReference
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.engines.highs import HighsOptions
-from hffm_opt.solvers.formulations.circulation import Calendar, Weights
+from hffm_opt.solvers.formulations.calendar import Calendar
+from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.schedule import best_schedule
-from hffm_opt.solvers.joint.search import Judged, with_drift
+from hffm_opt.solvers.joint.search import Judge, Judged, with_drift
 from hffm_opt.solvers.joint.states import State, circulation_of
 
 
-def judge_with(problem: Problem, rounds: FixedRounds, gap: float) -> Callable[..., Judged]:
+def judge_with(problem: Problem, rounds: FixedRounds, gap: float) -> Judge:
     """Return the judge of circulations over complete fronts."""
 
-    def judge(states: tuple[State, ...], calendar: Calendar, weights: Weights) -> Judged:
+    def judge(states: tuple[State, ...], calendar: Calendar, weights: Weights, cutoff: float = float("inf")) -> Judged:
+        del cutoff
         # Kinds above the longest period stand in one state; the plan treats them as one kind.
         top = top_kind(circulation_of(problem, states))
         short = Calendar.of(problem, top, calendar.first)
@@ -45,9 +45,14 @@ def plan_of(problem: Problem, rounds: FixedRounds, judged: Judged, method: str) 
         plans = tuple(rounds.round_plan(i, judged.states[j], row[j]) for j in range(top + 1))
         last = rounds.round_plan(i, judged.states[top], row[top + 1]) if len(row) > top + 1 else None
         cells.append(CellPlan(edge=cell.edge.name, devices=cell.names, rounds=plans, collection=last))
+    return plan_from(problem, judged, method, tuple(cells))
+
+
+def plan_from(problem: Problem, judged: Judged, method: str, cells: tuple[CellPlan, ...]) -> Plan:
+    """Return the plan of a judged circulation with the given cells."""
     return Plan(
         scenario=ScenarioReference(name=problem.scenario.name, fingerprint=problem.fingerprint),
         method=method,
-        circulation=circulation,
-        cells=tuple(cells),
+        circulation=circulation_of(problem, judged.states),
+        cells=cells,
     )

@@ -1,4 +1,4 @@
-"""Rounds of cells whose links are given (fixed bandwidth, power and CPU speed): complete fronts by exact tree search."""
+"""Rounds of cells with given links (fixed bandwidth, power, CPU speed): complete fronts by exact tree search."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class FixedRounds:
         floor = max(float(start.max()), float((start + seconds)[owners.any(axis=1)].max(initial=0.0)))
         back = 0.0 if problem.published else float(seconds.max())
         ways = _combine(first, _Event.idle(), _Event.idle(), floor, back, training_j + joules, True)
-        spokes = tuple(cell.size + 1 if owns else -1 for owns in owners.any(axis=1))
+        spokes = tuple(cell.size + 1 if owns else -1 for owns in np.asarray(owners.any(axis=1)))
         choices = tuple(
             RoundChoice(c.head, c.gather, c.scatter, spokes, () if problem.published else spokes, True)
             for c in ways.choices

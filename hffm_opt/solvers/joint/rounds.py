@@ -19,7 +19,7 @@ Parents = tuple[int, ...]
 
 @dataclass(frozen=True)
 class RoundChoice:
-    """The discrete decisions of a round: head and parents per tree (-1 outside, n the edge); ``direct`` to the cloud."""
+    """A round's discrete decisions: head and parents per tree (-1 outside, n the edge); ``direct`` to the cloud."""
 
     head: int | None = None
     gather: Parents = ()

@@ -15,7 +15,8 @@ import numpy as np
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
-from hffm_opt.solvers.formulations.circulation import Calendar, Weights
+from hffm_opt.solvers.formulations.calendar import Calendar
+from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.joint.rounds import RoundOptions
 
 Chosen = tuple[tuple[int, ...], ...]
@@ -44,9 +45,7 @@ def _build(calendar: Calendar, weights: Weights, ways: Sequence[Sequence[RoundOp
     counts = np.append(calendar.counts, 1.0) if calendar.collects else calendar.counts
     interior = np.append(calendar.interior, 0.0) if calendar.collects else calendar.interior
     endings: tuple[int | None, ...] = (calendar.top + 1,) if calendar.collects else calendar.endings or (None,)
-    picks = []
-    for row in ways:
-        picks.append([builder.add_columns(len(way.choices), upper=1.0, integer=True) for way in row])
+    picks = [[builder.add_columns(len(way.choices), upper=1.0, integer=True) for way in row] for row in ways]
     energies = np.concatenate([way.energy_j * counts[j] / calendar.length for row in ways for j, way in enumerate(row)])
     x_all = np.concatenate([columns for row in picks for columns in row])
     builder.add_rows(
@@ -66,8 +65,8 @@ def _build(calendar: Calendar, weights: Weights, ways: Sequence[Sequence[RoundOp
             factors[ending] += 1.0
         for row, columns in zip(ways, picks, strict=True):
             used = np.flatnonzero(factors)
-            spent = np.concatenate([row[j].before_s * factors[j] for j in used])
-            where = np.concatenate([columns[j] for j in used])
+            spent = np.concatenate([row[int(j)].before_s * factors[j] for j in used])
+            where = np.concatenate([columns[int(j)] for j in used])
             builder.add_rows(
                 np.zeros(where.size + 1),
                 np.concatenate([[sigma], where]),

@@ -11,6 +11,7 @@ import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -18,16 +19,20 @@ from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import RoundPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.engines.highs import HighsOptions, Status
-from hffm_opt.solvers.formulations.circulation import Calendar, Master, Price, Weights
+from hffm_opt.solvers.formulations.calendar import Calendar
+from hffm_opt.solvers.formulations.circulation import Master, MasterSolution, Price, Weights
 from hffm_opt.solvers.joint.rounds import RoundChoice
 from hffm_opt.solvers.joint.states import State, circulation_of
 
-PRICE_STEPS = (1.0, 0.5, 0.25, 0.1, 0.04, 0.01)
+PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A circulation with its best known rounds: cost and proven bound without the penalty, choices [cell][kind]."""
+    """A circulation with its best known rounds: cost and proven bound without the penalty.
+
+    ``choices`` or ``rounds`` are [cell][kind]; so are ``prices``, at which supports are worth having.
+    """
 
     states: tuple[State, ...]
     cost: float
@@ -35,6 +40,7 @@ class Judged:
     penalty: float = 0.0
     choices: tuple[tuple[RoundChoice, ...], ...] = ()
     rounds: tuple[tuple[RoundPlan, ...], ...] = ()
+    prices: tuple[tuple[Price, ...], ...] = ()
 
     @property
     def value(self) -> float:
@@ -47,7 +53,12 @@ class Judged:
         return self.cost_bound + self.penalty
 
 
-Judge = Callable[[tuple[State, ...], Calendar, Weights], Judged]
+class Judge(Protocol):
+    """Finds the best rounds of a circulation; may give up, with a bound, once that bound reaches the cutoff."""
+
+    def __call__(
+        self, states: tuple[State, ...], calendar: Calendar, weights: Weights, cutoff: float = np.inf
+    ) -> Judged: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +72,17 @@ class Found:
     calendar: Calendar | None = field(default=None)
 
 
-def price_grid(weights: Weights) -> tuple[Price, ...]:
+def price_grid(weights: Weights, cells: int) -> tuple[Price, ...]:
     """Return the prices (before, after, energy) at which the master uses the cells' proven supports.
 
-    In an optimum a second of a cell costs at most ``w_L / w_E`` joules, so the grid spans shares of that ratio.
+    In an optimum a second costs ``w_L / w_E`` joules over all cells, so the grid spans shares of that ratio, closest
+    around an even split.
     """
     alone: tuple[Price, ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     if weights.energy > 0 and weights.latency > 0:
         top = weights.latency / weights.energy
-        return alone + tuple((top * a, top * a, 1.0) for a in PRICE_STEPS)
+        shares = sorted({1.0, *(min(1.0, a / cells) for a in PRICE_STEPS)})
+        return alone + tuple((top * a, top * a, 1.0) for a in shares)
     if np.isfinite(weights.max_energy_j) or np.isfinite(weights.max_latency_s):
         return alone + tuple((10.0**k, 10.0**k, 1.0) for k in range(-2, 4))
     return alone
@@ -97,22 +110,22 @@ def search(
         progress: told what happens, in words.
     """
     started = time.perf_counter()
-    grid = price_grid(weights)
+    grid = price_grid(weights, len(problem.cells))
     top = next(iter(masters.values())).calendar.top
-    prices = [[grid] * (top + 1)] * len(problem.cells)
+    prices: list[list[tuple[Price, ...]]] = [[grid] * (top + 1) for _ in problem.cells]
     visited: dict[int | None, list[tuple[tuple[State, ...], float]]] = {first: [] for first in masters}
     exact: dict[int | None, set[tuple[int, State]]] = {first: set() for first in masters}
-    heap: list[tuple[float, int]] = []
+    heap: list[tuple[float, int, MasterSolution | None]] = []
     keys = list(masters)
     for order in range(len(keys)):
-        heapq.heappush(heap, (-np.inf, order))
+        heapq.heappush(heap, (-np.inf, order, None))
     best: Judged | None = None
     best_calendar: Calendar | None = None
     loose = np.inf
     proposals = 0
     reason = "proven"
     while heap:
-        floor, order = heap[0]
+        floor, order, proposal = heap[0]
         if best is not None and min(floor, loose) >= best.value - gap * abs(best.value):
             break
         left = time_limit_s - (time.perf_counter() - started)
@@ -120,34 +133,40 @@ def search(
             reason = "time limit"
             break
         heapq.heappop(heap)
-        master = masters[keys[order]]
-        options = HighsOptions(time_limit_s=left, relative_gap=gap / 3)
-        relaxed = master.solve(prices, visited[keys[order]], exact[keys[order]], options)
-        if relaxed.states is None:
-            if relaxed.outcome.status is not Status.INFEASIBLE:
-                heapq.heappush(heap, (max(floor, relaxed.bound), order))
+        key = keys[order]
+        master = masters[key]
+        if proposal is None:
+            options = HighsOptions(time_limit_s=left, relative_gap=gap / 3)
+            relaxed = master.solve(prices, visited[key], exact[key], options)
+            if relaxed.outcome.status is Status.INFEASIBLE:
+                continue
+            # Judging waits until no other program's bound is lower.
+            heapq.heappush(heap, (max(floor, relaxed.bound), order, relaxed if relaxed.states else None))
+            if relaxed.states is None:
                 reason = "time limit"
                 break
             continue
-        bound = max(floor, relaxed.bound)
-        known = [states for states, _ in visited[keys[order]]]
-        if relaxed.states in known:
-            # The proposal has been judged: the master is as tight as that circulation's own proven bound.
-            loose = min(loose, bound)
-            visited[keys[order]] = [(s, np.inf if s == relaxed.states else v) for s, v in visited[keys[order]]]
-            heapq.heappush(heap, (bound, order))
+        assert proposal.states is not None
+        heapq.heappush(heap, (floor, order, None))
+        if proposal.states in [states for states, _ in visited[key]]:
+            # Proposed again, so nothing else is better than its own proven bound: from here on it only loosens ours.
+            loose = min(loose, floor)
+            visited[key] = [(s, np.inf if s == proposal.states else v) for s, v in visited[key]]
             continue
-        judged = judge(relaxed.states, master.calendar, weights)
-        if master.ways is not None and judged.cost_bound - bound > gap * abs(judged.cost_bound):
+        judged = judge(proposal.states, master.calendar, weights, np.inf if best is None else best.value)
+        if master.ways is not None and judged.cost_bound - floor > gap * abs(judged.cost_bound):
             # The supports let cells mix their ways; where that makes the bound weak, real ways replace them.
-            exact[keys[order]] |= {(j, relaxed.states[j]) for j in master.calendar.endings}
+            exact[key] |= {(j, proposal.states[j]) for j in master.calendar.endings}
         proposals += 1
         if progress is not None:
-            progress(f"circulation {proposals}: {judged.value:.6g} (bound {bound:.6g})")
-        visited[keys[order]].append((relaxed.states, judged.cost_bound))
+            value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
+            progress(f"circulation {proposals}: {value} (proven so far: {min(floor, loose):.6g})")
+        visited[key].append((proposal.states, judged.cost_bound))
         if judged.value < np.inf and (best is None or judged.value < best.value):
             best, best_calendar = judged, master.calendar
-        heapq.heappush(heap, (bound, order))
+            for i, row in enumerate(judged.prices):
+                for j, price in enumerate(row):
+                    prices[i][j] = (*grid, price)
     proven = min(heap[0][0] if heap else np.inf, loose)
     if best is not None:
         proven = min(proven, best.value)

@@ -10,14 +10,16 @@ from tree_cells import every_cost, random_cell, wireless_cell
 from hffm_opt.errors import InfeasibleError, InputError
 from hffm_opt.seeds import derive
 from hffm_opt.solvers.engines.highs import Status, StopReason
-from hffm_opt.solvers.formulations import relay_tree
-from hffm_opt.solvers.formulations.relay_tree import DisagreementError, TreeOutcome, solve_tree
+from hffm_opt.solvers.formulations import relay_program
+from hffm_opt.solvers.formulations.relay_program import DisagreementError, TreeOutcome
+from hffm_opt.solvers.formulations.relay_tree import SearchMethod, solve_tree
 from hffm_opt.solvers.formulations.tree_cost import tree_cost
 from hffm_opt.solvers.formulations.tree_problem import TreeProblem
 
 
-@pytest.mark.parametrize("seed", range(260))
-def test_the_program_finds_the_best_of_all_trees(seed: int) -> None:
+@pytest.mark.parametrize("method", [SearchMethod.PROGRAM, SearchMethod.LATENCY])
+@pytest.mark.parametrize("seed", range(210))
+def test_both_methods_find_the_best_of_all_trees(seed: int, method: SearchMethod) -> None:
     """Edge and device roots, one or both directions, three modules of different owners, relays, holes and limits."""
     problem = random_cell(seed)
     rng = derive(seed, "weights")
@@ -31,10 +33,10 @@ def test_the_program_finds_the_best_of_all_trees(seed: int) -> None:
     inside = (times <= limits.get("max_time_s", math.inf)) & (energies <= limits.get("max_energy_j", math.inf))
     if not inside.any():
         with pytest.raises(InfeasibleError):
-            solve_tree(problem, weight_time, weight_energy, **limits)
+            solve_tree(problem, weight_time, weight_energy, method=method, **limits)
         return
     best = float((weight_time * times + weight_energy * energies)[inside].min())
-    outcome = solve_tree(problem, weight_time, weight_energy, **limits)
+    outcome = solve_tree(problem, weight_time, weight_energy, method=method, **limits)
     assert outcome.objective == pytest.approx(best, rel=1e-7, abs=1e-12)
     assert outcome.bound <= outcome.objective
     assert outcome.gap <= 1e-6
@@ -47,14 +49,14 @@ def test_the_program_finds_the_best_of_all_trees(seed: int) -> None:
 
 def test_the_random_cells_meet_every_feature() -> None:
     """The comparison above is worth what its instances hold."""
-    cells = [random_cell(seed) for seed in range(260)]
+    cells = [random_cell(seed) for seed in range(210)]
     assert sum(not cell.required.all() and cell.required.any() for cell in cells) > 50
     assert sum(len({tuple(column) for column in cell.owners.T}) > 1 and cell.n > 2 for cell in cells) > 100
     for limit in ("max_hops", "max_fan_in", "max_uplinks"):
         assert sum(getattr(cell, limit) is not None for cell in cells) > 20
 
 
-def solved(problem: TreeProblem, weight_energy: float = 1.0, **options: float) -> TreeOutcome:
+def solved(problem: TreeProblem, weight_energy: float = 1.0, **options: object) -> TreeOutcome:
     return solve_tree(problem, 1.0, weight_energy, **options)
 
 
@@ -81,18 +83,20 @@ def test_the_bound_is_below_and_the_value_not_above_the_classic_trees(seed: int,
         assert outcome.objective <= (cost.time_s + cost.energy_j) * (1 + 1e-9), name
 
 
-def test_a_stop_by_node_limit_keeps_a_valid_bound() -> None:
-    problem = wireless_cell(1, 9, uniform=False)
+@pytest.mark.parametrize("method", [SearchMethod.PROGRAM, SearchMethod.LATENCY])
+def test_a_stop_by_node_limit_keeps_a_valid_bound(method: SearchMethod) -> None:
+    problem = wireless_cell(1, 11, uniform=False)
     proven = solved(problem)
-    stopped = solved(problem, node_limit=1)
+    stopped = solved(problem, node_limit=1, method=method)
+    assert stopped.gap > 0
     assert stopped.bound <= proven.objective * (1 + 1e-9)
     assert stopped.objective >= proven.objective * (1 - 1e-9)
     assert stopped.solution is not None
 
 
 def test_a_stop_by_time_limit_keeps_the_start_and_a_valid_bound() -> None:
-    problem = wireless_cell(0, 14, uniform=False)
-    outcome = solved(problem, time_limit_s=0.3)
+    problem = wireless_cell(1, 16, uniform=False)
+    outcome = solved(problem, time_limit_s=0.4)
     assert outcome.stop_reason is StopReason.TIME_LIMIT
     assert outcome.status is Status.FEASIBLE
     assert outcome.solution is not None
@@ -172,6 +176,6 @@ def test_an_answer_that_the_recursion_does_not_confirm_is_refused(monkeypatch: p
         cost = tree_cost(*arguments)
         return type(cost)(cost.up_s * 1.001, cost.down_s, cost.up_j, cost.down_j)
 
-    monkeypatch.setattr(relay_tree, "tree_cost", dearer)
+    monkeypatch.setattr(relay_program, "tree_cost", dearer)
     with pytest.raises(DisagreementError, match="the recursion"):
         solved(wireless_cell(0, 5, uniform=True))

@@ -1,0 +1,55 @@
+"""A closed-form lower bound on a phase for any tree and any allocation, used until its trees are priced.
+
+Every owner but the head sends (or hears) at least its own payload over its best link with the whole band: the energy
+floor of each, and the time of the one that is dearest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hffm_opt.problem.model import Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.solvers.formulations.allocation_bounds import link_alone_cost
+from hffm_opt.solvers.joint.phases import PhaseKey, link_budgets
+
+
+def phase_floor(
+    problem: Problem, key: PhaseKey, weight_time: float, weight_energy: float, training: tuple[float, float]
+) -> float:
+    """Return a proven lower bound on ``weight_time T + weight_energy E`` over all trees and allocations of a phase.
+
+    ``training`` bounds the cell's training alone: at these weights, and at the lowest CPU frequencies.
+    """
+    cell = problem.cells[key.cell]
+    n = cell.size
+    owners = np.frombuffer(key.owners, dtype=bool).reshape(n, -1)
+    load = owners @ problem.payload_bit
+    gain, power = link_budgets(problem, cell)
+    if key.outward:
+        gain, power = gain.T, power.T
+    width = np.full((n, n + 1), cell.edge.d2d_bandwidth_hz)
+    width[:, n] = cell.edge.downlink_bandwidth_hz if key.outward else cell.edge.uplink_bandwidth_hz
+    linked = gain[:n] > 0
+    if key.clustered:
+        linked[:, n] = False
+    loads = np.broadcast_to(load[:, None], linked.shape)
+    safe = np.where(linked, gain[:n], 1.0)
+
+    def cheapest(price: float) -> Floats:
+        cost = link_alone_cost(loads, safe, power[:n], width, weight_energy, price)
+        return np.asarray(np.where(loads > 0, np.where(linked, cost, np.inf), 0.0).min(axis=1))
+
+    patient, pressed = cheapest(0.0), cheapest(weight_time)
+    exempt = range(n) if key.clustered else (n,)
+    moving = min(
+        float(np.delete(patient, h).sum() + np.delete(pressed - patient, h).max(initial=0.0))
+        if h < n
+        else float(patient.sum() + (pressed - patient).max(initial=0.0))
+        for h in exempt
+    )
+    if not key.trains:
+        return moving
+    # Training and sending share the price of time, so only the dearer of the two may be charged for it.
+    still = min(float(np.delete(patient, h).sum()) if h < n else float(patient.sum()) for h in exempt)
+    return max(training[0] + still, weight_energy * training[1] + moving)

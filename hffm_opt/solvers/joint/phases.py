@@ -1,0 +1,149 @@
+"""Phases of a cell's round as allocation problems, one for every relay tree of a small cell.
+
+A phase is one event in one direction: ``gather`` into a head, ``scatter`` from it, ``rise`` to the edge server and
+``fall`` from it. Its trees share the cell's bands; what a tree costs at a price of time is a convex allocation
+problem (:mod:`..formulations.allocation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hffm_opt.errors import InputError
+from hffm_opt.problem.model import Bools, Cell, Ints, Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.solvers.formulations.allocation_phase import PhaseBatch
+from hffm_opt.solvers.formulations.tree_enumeration import MAX_DEVICES, arc_loads, path_matrix, tree_table
+from hffm_opt.solvers.joint.rounds import Parents
+
+Kind = Literal["gather", "scatter", "rise", "fall"]
+
+
+@dataclass(frozen=True)
+class PhaseKey:
+    """A phase of a cell: its direction, who owns what of the event's modules, and whether devices train before it."""
+
+    cell: int
+    kind: Kind
+    owners: bytes
+    trains: bool
+
+    @property
+    def outward(self) -> bool:
+        """Whether the root sends."""
+        return self.kind in ("scatter", "fall")
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the root is a head device."""
+        return self.kind in ("gather", "scatter")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A tree with an allocation: what it takes and how; arcs belong to their child device, [n]."""
+
+    time_s: float
+    energy_j: float
+    head: int
+    parents: Parents
+    duration_s: Floats
+    bandwidth_hz: Floats
+    cpu_hz: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseTrees:
+    """All trees of a phase as one batch of allocation problems."""
+
+    cell: Cell
+    heads: Ints
+    parents: Ints
+    batch: PhaseBatch
+
+    def row_of(self, point: Point) -> int:
+        """Return the row of a point's tree."""
+        same = (self.parents == np.array(point.parents)).all(axis=1) & (self.heads == point.head)
+        return int(np.flatnonzero(same)[0])
+
+
+def link_budgets(problem: Problem, cell: Cell) -> tuple[Floats, Floats]:
+    """Return gain over noise in Hz/W and power cap in W of every radio link, [n+1, n+1] by transmitter and receiver."""
+    n = cell.size
+    gain, power = np.zeros((n + 1, n + 1)), np.ones((n + 1, n + 1))
+    gain[:n, :n], gain[:n, n], gain[n, :n] = cell.d2d_gain, cell.uplink_gain, cell.downlink_gain
+    power[:n, :n] = problem.d2d_power_w[cell.members][:, None]
+    power[:n, n] = problem.uplink_power_w[cell.members]
+    power[n, :n] = cell.edge.downlink_power_w
+    return gain / problem.noise_w_per_hz, power
+
+
+def build_trees(problem: Problem, key: PhaseKey) -> PhaseTrees:
+    """Return every tree of a phase as allocation problems.
+
+    Raises:
+        InputError: the cell is too large to enumerate.
+    """
+    cell = problem.cells[key.cell]
+    n = cell.size
+    if n > MAX_DEVICES:
+        raise InputError.one(
+            f"edges.{cell.edge.name}",
+            f"{n} devices; trees and allocation together are optimised in cells of up to {MAX_DEVICES}",
+            "split the cell, or use allocation: fixed",
+        )
+    owners = np.frombuffer(key.owners, dtype=bool).reshape(n, -1)
+    required = np.asarray(owners.any(axis=1))
+    table = tree_table(n, "device" if key.clustered else "edge", required)
+    gain, power = link_budgets(problem, cell)
+    if key.outward:
+        gain, power = gain.T, power.T
+    parents = np.asarray(table.parents, dtype=np.int64)
+    used = parents >= 0
+    arcs = np.where(used, parents, 0)
+    gain_of = gain[np.arange(n), arcs]
+    keep = (~used | (gain_of > 0)).all(axis=1)
+    parents, used, arcs = parents[keep], used[keep], arcs[keep]
+    batch = _batch(problem, cell, key, owners, parents, gain[np.arange(n), arcs], power[np.arange(n), arcs])
+    return PhaseTrees(cell, np.asarray(table.heads[keep], dtype=np.int64), parents, batch)
+
+
+def _batch(
+    problem: Problem, cell: Cell, key: PhaseKey, owners: Bools, parents: Ints, gain: Floats, power: Floats
+) -> PhaseBatch:
+    n, count = cell.size, len(parents)
+    used = parents >= 0
+    cellular = parents == n
+    physics, edge = problem.scenario.physics, cell.edge
+    band = "downlink" if key.outward else "uplink"
+    widths = np.array([edge.d2d_bandwidth_hz, getattr(edge, f"{band}_bandwidth_hz")])
+    shared = np.array([physics.d2d_sharing == "shared", getattr(physics, f"{band}_sharing") == "shared"])
+    which = cellular.astype(np.int64)
+    # A dedicated link has a pool of its own, numbered after the two shared ones.
+    pool = np.where(shared[which], which, 2 + np.arange(n)[None, :])
+    pools = (
+        np.tile(widths, (count, 1))
+        if shared.all()
+        else np.concatenate([np.tile(widths, (count, 1)), widths[which]], axis=1)
+    )
+    loads = np.where(used, arc_loads(parents, owners, problem.payload_bit), 0.0)
+    cycles = problem.cycles[cell.members] if key.trains else np.zeros(n)
+
+    def each(values: Floats) -> Floats:
+        return np.tile(values, (count, 1))
+
+    return PhaseBatch(
+        load_bit=loads,
+        gain_to_noise_hz_per_w=np.where(used, gain, 1.0),
+        power_max_w=np.where(used, power, 1.0),
+        pool=np.where(used, pool, 0),
+        pool_bandwidth_hz=pools,
+        path_arc=path_matrix(parents).astype(bool) & used[:, None, :],
+        cycles=each(cycles),
+        cpu_min_hz=each(problem.cpu_min_hz[cell.members]),
+        cpu_max_hz=each(problem.cpu_max_hz[cell.members]),
+        capacitance=each(problem.capacitance_j_s2[cell.members]),
+    )

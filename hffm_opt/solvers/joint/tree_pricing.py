@@ -1,0 +1,186 @@
+"""The cheapest tree of a phase at a price of time, with proof, for many phases at once.
+
+The most promising trees by a closed-form bound are solved first; their prices bound the others by weak duality, and
+only the trees that no bound rules out are solved as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from hffm_opt.problem.model import Ints, Problem
+from hffm_opt.problem.radio import Floats
+from hffm_opt.solvers.formulations.allocation_batch import solve_batch
+from hffm_opt.solvers.formulations.allocation_bounds import bound_with_multipliers, optimistic_cost
+from hffm_opt.solvers.formulations.allocation_phase import PhaseBatch
+from hffm_opt.solvers.joint.phases import PhaseKey, PhaseTrees, Point, build_trees
+
+PROBES = 4
+TRIED_PRICES = 2
+SLACK = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """The cheapest point per head (the edge counts as head n), and a proven bound on all points with that head."""
+
+    points: dict[int, Point]
+    bounds: dict[int, float]
+
+
+def joined(batches: Sequence[PhaseBatch]) -> PhaseBatch:
+    """Return phases of one shape as one batch."""
+    return PhaseBatch(
+        **{f.name: np.concatenate([getattr(batch, f.name) for batch in batches]) for f in fields(PhaseBatch)}
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is the cheapest tree of a phase at these weights (per s and per J)?"""
+
+    key: PhaseKey
+    weight_time: float
+    weight_energy: float
+
+
+class TreePricer:
+    """Answers questions about phases, many at once; keeps each phase's trees."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._trees: dict[PhaseKey, PhaseTrees] = {}
+
+    def trees(self, key: PhaseKey) -> PhaseTrees:
+        """Return a phase's trees, from the cache where they were built before."""
+        if key not in self._trees:
+            self._trees[key] = build_trees(self.problem, key)
+        return self._trees[key]
+
+    def answer(self, questions: Sequence[Question]) -> list[Priced]:
+        """Return the cheapest tree per head of every question, with proven bounds."""
+        jobs = [_Job(self.trees(q.key), q) for q in questions]
+        _solve_rows([(job, job.probes()) for job in jobs])
+        for rank in range(TRIED_PRICES):
+            _raise_floors(jobs, rank)
+        _solve_rows([(job, job.survivors()) for job in jobs])
+        return [job.priced() for job in jobs]
+
+    def reallocate(self, asked: Sequence[tuple[PhaseKey, Point, float, float]]) -> list[Point]:
+        """Return the best allocation of each given tree at weights per s and per J."""
+        jobs = [_Job(self.trees(key), Question(key, time, energy)) for key, _, time, energy in asked]
+        rows = [job.trees.row_of(point) for job, (_, point, _, _) in zip(jobs, asked, strict=True)]
+        _solve_rows([(job, np.array([row])) for job, row in zip(jobs, rows, strict=True)])
+        return [job.point(row) for job, row in zip(jobs, rows, strict=True)]
+
+
+class _Job:
+    """One question at work: which rows are solved, what is known of the others."""
+
+    def __init__(self, trees: PhaseTrees, question: Question) -> None:
+        self.trees, self.question = trees, question
+        self.floor = optimistic_cost(trees.batch, question.weight_energy, question.weight_time)
+        self.value = np.full(self.floor.size, np.inf)
+        self.points: dict[int, tuple[float, float, Floats, Floats, Floats]] = {}
+        self.prices: dict[int, tuple[Floats, Floats]] = {}
+
+    @cached_property
+    def groups(self) -> list[Ints]:
+        """Rows by head."""
+        return [np.flatnonzero(self.trees.heads == head) for head in np.unique(self.trees.heads)]
+
+    def probes(self) -> Ints:
+        """Return the most promising rows of every head."""
+        return np.concatenate([rows[np.argsort(self.floor[rows], kind="stable")[:PROBES]] for rows in self.groups])
+
+    def prices_of_probe(self, rank: int) -> tuple[Floats, Floats]:
+        """Return the path and band prices of the solved row of a rank by value."""
+        return self.prices[sorted(self.prices, key=lambda row: self.value[row])[rank]]
+
+    @property
+    def open_rows(self) -> Ints:
+        """Rows that have not been solved."""
+        return np.flatnonzero(np.isinf(self.value))
+
+    def survivors(self) -> Ints:
+        """Return the open rows that no bound rules out."""
+        best = np.full(self.value.size, np.inf)
+        for rows in self.groups:
+            best[rows] = self.value[rows].min()
+        rest = self.open_rows
+        return rest[self.floor[rest] < best[rest] * (1 - SLACK)]
+
+    def point(self, row: int) -> Point:
+        """Return a solved row."""
+        time_s, energy_j, duration, band, cpu = self.points[row]
+        parents = tuple(int(p) for p in self.trees.parents[row])
+        return Point(time_s, energy_j, int(self.trees.heads[row]), parents, duration, band, cpu)
+
+    def priced(self) -> Priced:
+        """Return the best point of every head and its bound (a row ruled out costs at least the best value)."""
+        points, bounds = {}, {}
+        for rows in self.groups:
+            row = int(rows[np.argmin(self.value[rows])])
+            head = int(self.trees.heads[row])
+            points[head] = self.point(row)
+            bounds[head] = float(min(self.floor[rows].min(), self.value[row]))
+        return Priced(points, bounds)
+
+
+def _by_shape(work: Sequence[tuple[_Job, Ints]]) -> list[list[tuple[_Job, Ints]]]:
+    shapes: dict[tuple[int, int], list[tuple[_Job, Ints]]] = {}
+    for job, rows in work:
+        if rows.size:
+            batch = job.trees.batch
+            shapes.setdefault((batch.load_bit.shape[1], batch.pool_bandwidth_hz.shape[1]), []).append((job, rows))
+    return list(shapes.values())
+
+
+def _spread(items: Sequence[tuple[_Job, Ints]]) -> tuple[PhaseBatch, Floats, Floats]:
+    """Return the rows of jobs of one shape as one batch, with each row's weights per joule and per second."""
+    batch = joined([job.trees.batch.take(rows) for job, rows in items])
+    energy = np.concatenate([np.full(rows.size, job.question.weight_energy) for job, rows in items])
+    time = np.concatenate([np.full(rows.size, job.question.weight_time) for job, rows in items])
+    return batch, energy, time
+
+
+def _raise_floors(jobs: Sequence[_Job], rank: int) -> None:
+    """Try the prices of each job's probe of a rank on its open rows: weak duality may rule them out unsolved."""
+    for items in _by_shape([(job, job.open_rows) for job in jobs if len(job.prices) > rank]):
+        batch, energy, time = _spread(items)
+        paths, bands = [], []
+        for job, rows in items:
+            path, band = job.prices_of_probe(rank)
+            paths.append(np.tile(path, (rows.size, 1)))
+            bands.append(np.tile(band, (rows.size, 1)))
+        bound = bound_with_multipliers(batch, np.concatenate(paths), np.concatenate(bands), energy, time)
+        start = 0
+        for job, rows in items:
+            job.floor[rows] = np.maximum(job.floor[rows], bound[start : start + rows.size])
+            start += rows.size
+
+
+def _solve_rows(work: Sequence[tuple[_Job, Ints]]) -> None:
+    """Solve the rows of all jobs, those of one shape together, and note values, bounds, points and prices."""
+    for items in _by_shape(work):
+        batch, energy, time = _spread(items)
+        result = solve_batch(batch, energy, time)
+        start = 0
+        for job, rows in items:
+            for offset, row in enumerate(rows):
+                at = start + offset
+                job.value[row] = result.objective[at]
+                job.floor[row] = min(max(job.floor[row], result.lower_bound[at]), result.objective[at])
+                job.prices[int(row)] = (result.multipliers.path[at], result.multipliers.band[at])
+                job.points[int(row)] = (
+                    float(result.time_s[at]),
+                    float(result.energy_j[at]),
+                    result.decisions.duration_s[at],
+                    result.decisions.bandwidth_hz[at],
+                    result.decisions.cpu_hz[at],
+                )
+            start += rows.size
