@@ -16,7 +16,7 @@ from pages import Page
 
 from hffm_opt.report import write_report
 
-FLAGS = [
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
     "--enable-logging=stderr",
     "--dump-dom",
-]
+)
 # A fresh profile makes Chromium call its maker, whatever page it shows.
 BROWSERS_OWN = re.compile(r"https?://[\w.]*\.(?:google|googleapis|gstatic)\.com(?:/|$)")
 
