@@ -1,0 +1,141 @@
+"""The main job in one command: check, compare, plan with a proof, train for real, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hffm_opt.cli import options, screen
+
+if TYPE_CHECKING:
+    from hffm_opt.comparison import Comparison
+    from hffm_opt.plan.outcome import Outcome
+    from hffm_opt.report import Run
+    from hffm_opt.scenario.model import Scenario
+
+STEPS = 5
+BASELINE, BEST = "star", "optimal"
+PUBLISHED_GAP = 1e-3
+PLANNING_SECONDS = 45.0
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for plan, runs and report.")] = Path("demo-run"),
+    scenario: Annotated[str, typer.Option(help="The network to plan and train.")] = "paper-si",
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train with each plan.")] = 8,
+    overwrite: options.Overwrite = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Do the main job on embedded network and data: compare, plan with a proof, train for real, report.
+
+    Takes two to three minutes on two cores.
+    """
+    from hffm_opt.cli.views import demo as view
+    from hffm_opt.report import write_report
+    from hffm_opt.serial import dump_json, write_text
+
+    started = time.perf_counter()
+    directories = _claim(out, overwrite)
+    given = _checked(scenario, json)
+    published = _compare_published(seed, json)
+    comparison, best = _plan(given, seed, json)
+    write_text(out / "plan.json", dump_json(best))
+    runs = {
+        name: _train(given, comparison, name, rounds, seed, directory, json) for name, directory in directories.items()
+    }
+    if not all(run.trace.complete for run in runs.values()):
+        return screen.INTERRUPTED
+    with _step(5, "Report", json):
+        path = write_report([directories[BEST], directories[BASELINE]], out / "report.html", comparison=comparison)
+    if json:
+        screen.document(view.demo_json(published, best, runs, path))
+    else:
+        screen.show(*view.summary(runs[BASELINE], runs[BEST]), view.ending(path, time.perf_counter() - started))
+    return 0
+
+
+def _claim(out: Path, overwrite: bool) -> dict[str, Path]:
+    """Return the run directory of each method, before any work is done in vain."""
+    from hffm_opt import loop
+
+    return {name: loop.claim_directory(out / name, overwrite) for name in (BEST, BASELINE)}
+
+
+@contextmanager
+def _step(number: int, title: str, json: bool) -> Iterator[None]:
+    """Say what comes next: on standard output for people, else on standard error."""
+    from rich.text import Text
+
+    heading = Text(f"{number}/{STEPS}  {title}", style="bold cyan")
+    if json:
+        screen.note(heading.plain)
+        yield
+        return
+    screen.show(heading)
+    yield
+    screen.show("")
+
+
+def _checked(scenario: str, json: bool) -> Scenario:
+    from hffm_opt.cli.views import scenarios as view
+    from hffm_opt.scenario.read import load_scenario
+
+    with _step(1, f"Check {scenario}", json):
+        given = load_scenario(scenario)
+        if not json:
+            screen.show(view.sound(given))
+    return given
+
+
+def _compare_published(seed: int, json: bool) -> dict[str, object]:
+    """Compare all methods on the published network with the published arithmetic."""
+    from hffm_opt import api
+    from hffm_opt.cli.published import PUBLISHED
+    from hffm_opt.cli.views import compare as view
+
+    with _step(2, "The published case study, beside the optimum", json):
+        with screen.waiting("Comparing on paper") as progress:
+            comparison = api.compare("paper", gap=PUBLISHED_GAP, seed=seed, progress=progress)
+        if not json:
+            screen.show(*view.comparison_view(comparison, PUBLISHED))
+    return view.comparison_json(comparison, PUBLISHED)
+
+
+def _plan(given: Scenario, seed: int, json: bool) -> tuple[Comparison, Outcome]:
+    """Plan with every method; the optimal one comes with its certificate."""
+    from hffm_opt import api
+    from hffm_opt.cli.views import plan as view
+    from hffm_opt.problem.build import build_problem
+
+    with _step(3, f"Plan {given.name} with a proven bound", json):
+        with screen.waiting(f"Planning {given.name}") as progress:
+            comparison = api.compare(given, time_limit=PLANNING_SECONDS, seed=seed, progress=progress)
+        found = {outcome.method: outcome for outcome in comparison.outcomes}
+        # Nothing was found in time, or nothing is feasible: planning it alone raises what the row only tells.
+        best = found[BEST] if BEST in found else api.plan(given, time_limit=PLANNING_SECONDS, seed=seed)
+        if not json:
+            goal = view.goal_in_words(given.planning, "weighted", None, None)
+            screen.show(*view.plan_view(build_problem(given), best, goal))
+    return comparison, best
+
+
+def _train(
+    given: Scenario, comparison: Comparison, name: str, rounds: int, seed: int, directory: Path, json: bool
+) -> Run:
+    from hffm_opt import api
+    from hffm_opt.cli.training import round_progress
+    from hffm_opt.cli.views import train as view
+
+    outcome = next(outcome for outcome in comparison.outcomes if outcome.method == name)
+    with _step(4, f"Train {rounds} rounds as '{name}' plans", json):
+        with round_progress(f"Training {name}", rounds) as (_, on_round):
+            run = api.train(given, outcome, rounds=rounds, seed=seed, out=directory, overwrite=True, on_round=on_round)
+        if not json:
+            screen.show(*view.run_view(run))
+    return run

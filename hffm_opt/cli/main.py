@@ -1,0 +1,92 @@
+"""``hffm``: one command for each stage, and errors that fit on one screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from hffm_opt import __version__
+from hffm_opt.cli import demo, inputs, planning, screen, training
+from hffm_opt.errors import Finding, HffmError, InputError
+
+app = typer.Typer(
+    name="hffm",
+    help="Plan and run hierarchical federated training of multi-modal multi-task foundation models over wireless "
+    "networks.",
+    epilog="Exit codes: 0 done, 2 bad input, 3 proven infeasible, 4 stopped by a limit without a plan.",
+    rich_markup_mode="rich",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+imports = typer.Typer(help="Make a scenario from public data.")
+
+app.command("demo", rich_help_panel="Start here")(demo.demo)
+app.command("scenarios", rich_help_panel="Scenarios")(inputs.scenarios)
+app.command("check", rich_help_panel="Scenarios")(inputs.check)
+app.add_typer(imports, name="import", rich_help_panel="Scenarios")
+imports.command("eua")(inputs.import_eua)
+app.command("plan", rich_help_panel="Planning")(planning.plan)
+app.command("evaluate", rich_help_panel="Planning")(planning.evaluate)
+app.command("compare", rich_help_panel="Planning")(planning.compare)
+app.command("train", rich_help_panel="Training")(training.train)
+app.command("report", rich_help_panel="Training")(training.report)
+
+
+@imports.callback()
+def _several_sources() -> None:
+    """Make a scenario from public data."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hffm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors of the user end here, faults of the program do not."""
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    as_json = "--json" in given
+    try:
+        code = get_command(app).main(given, prog_name="hffm", standalone_mode=False)
+    except HffmError as failure:
+        return screen.error(failure, as_json)
+    except typer.TyperException as failure:
+        return screen.error(_usage(failure), as_json)
+    except BrokenPipeError:
+        # The reader has left; a second complaint while Python flushes at exit would help nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as failure:
+        return screen.error(_file_fault(failure), as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = screen.INTERRUPTED
+    if code == screen.INTERRUPTED:
+        screen.note("Interrupted.")
+    return code if isinstance(code, int) else 0
+
+
+def _usage(failure: typer.TyperException) -> HffmError:
+    context = getattr(failure, "ctx", None)
+    command = context.command_path if context is not None else "hffm"
+    return InputError(Finding(command, failure.format_message(), f"see: {command} --help"))
+
+
+def _file_fault(failure: OSError) -> HffmError:
+    if failure.filename is None:
+        raise failure
+    return InputError(Finding(str(failure.filename), failure.strerror or str(failure), "give a path that can be used"))

@@ -1,0 +1,42 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+GOAL, LIMITS, STOP = "What to minimise", "Limits", "When to stop"
+
+ObjectiveName = Literal["weighted", "latency", "energy"]
+
+Scenario = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A built-in name (see 'hffm scenarios') or a YAML or JSON file.")
+]
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file, as 'hffm plan -o' writes it.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, everything else on standard error.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Root of every random stream.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the directory holds.")]
+Objective = Annotated[ObjectiveName, typer.Option(help="The figure to minimise.", rich_help_panel=GOAL)]
+LatencyWeight = Annotated[
+    float | None,
+    typer.Option(help="Weight per second of latency (default: the scenario's).", rich_help_panel=GOAL),
+]
+EnergyWeight = Annotated[
+    float | None, typer.Option(help="Weight per joule of energy (default: the scenario's).", rich_help_panel=GOAL)
+]
+MaxLatency = Annotated[float | None, typer.Option(help="Limit on latency per round, in s.", rich_help_panel=LIMITS)]
+MaxEnergy = Annotated[float | None, typer.Option(help="Limit on energy per round, in J.", rich_help_panel=LIMITS)]
+MaxDrift = Annotated[
+    float | None,
+    typer.Option(
+        help="Limit on the learning penalty Phi (default: the scenario's; inf lifts it).", rich_help_panel=LIMITS
+    ),
+]
+Gap = Annotated[float | None, typer.Option(help="Stop at this relative gap (default: 1e-4).", rich_help_panel=STOP)]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Stop after so many seconds (default: 300).", rich_help_panel=STOP)
+]

@@ -1,0 +1,148 @@
+"""Commands that plan: make one plan, judge one, compare methods."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hffm_opt.cli import options, screen
+
+PAPER_DRAWS = 200
+INFEASIBLE = 3
+
+
+def plan(
+    scenario: options.Scenario,
+    method: Annotated[str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare').")] = "optimal",
+    circulation: Annotated[
+        str | None, typer.Option(metavar="ROW", help="Hold the circulation of this baseline fixed.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write plan and certificate to this file.")] = None,
+    objective: options.Objective = "weighted",
+    latency_weight: options.LatencyWeight = None,
+    energy_weight: options.EnergyWeight = None,
+    max_latency: options.MaxLatency = None,
+    max_energy: options.MaxEnergy = None,
+    max_drift: options.MaxDrift = None,
+    gap: options.Gap = None,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Plan a scenario: which module is averaged where and how often, over which links, with which power and band.
+
+    The plan comes with its certificate: how far it can be from the best possible. Exits with 3 if no plan keeps the
+    limits, or if the method's only plan breaks one.
+    """
+    from hffm_opt import api
+    from hffm_opt.cli.views import plan as view
+    from hffm_opt.problem.build import build_problem
+    from hffm_opt.scenario.read import load_scenario
+    from hffm_opt.serial import dump_json, write_text
+
+    given = load_scenario(scenario)
+    with screen.waiting(f"Planning {given.name}") as progress:
+        outcome = api.plan(
+            given,
+            method=method,
+            objective=objective,
+            latency_weight=latency_weight,
+            energy_weight=energy_weight,
+            max_latency=max_latency,
+            max_energy=max_energy,
+            max_drift=max_drift,
+            circulation=circulation,
+            gap=gap,
+            time_limit=time_limit,
+            seed=seed,
+            progress=progress,
+        )
+    if out is not None:
+        write_text(out, dump_json(outcome))
+    if json:
+        screen.document(outcome.model_dump(mode="json"))
+    else:
+        goal = view.goal_in_words(given.planning, objective, latency_weight, energy_weight)
+        screen.show(*view.plan_view(build_problem(given), outcome, goal, max_drift, max_latency, max_energy))
+        if out is not None:
+            screen.note(f"Written to {out}. Next: hffm train {scenario} --plan {out} --rounds 16")
+    return 0 if outcome.feasible else INFEASIBLE
+
+
+def evaluate(
+    scenario: options.Scenario,
+    plan: options.PlanFile,
+    max_drift: options.MaxDrift = None,
+    json: options.Json = False,
+) -> None:
+    """Let the referee judge a plan: its cost, where the cost comes from, and every limit that it breaks.
+
+    A plan that breaks limits is judged (exit code 0, "feasible": false); one that is malformed, or made for another
+    scenario, is refused.
+    """
+    from hffm_opt import api
+    from hffm_opt.cli.views import evaluate as view
+
+    verdict = api.evaluate(scenario, plan, max_drift=max_drift)
+    if json:
+        screen.document(asdict(verdict))
+    else:
+        screen.show(*view.evaluation_view(verdict))
+
+
+def compare(
+    scenario: options.Scenario,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Methods, separated by commas; the option may be repeated (default: all)."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Seeds to try with each method that draws its heads at random, for median and range "
+            "(default: 200 on 'paper', else 0).",
+        ),
+    ] = None,
+    objective: options.Objective = "weighted",
+    latency_weight: options.LatencyWeight = None,
+    energy_weight: options.EnergyWeight = None,
+    max_drift: options.MaxDrift = None,
+    gap: options.Gap = None,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Run all methods, or some, on one scenario and hold each against the best proven bound.
+
+    On 'paper' the published figures stand beside.
+    """
+    from hffm_opt import api
+    from hffm_opt.cli.published import published_rows
+    from hffm_opt.cli.views import compare as view
+    from hffm_opt.scenario.read import load_scenario
+
+    given = load_scenario(scenario)
+    published = published_rows(given)
+    names = [name.strip() for text in methods for name in text.split(",") if name.strip()] if methods else None
+    with screen.waiting(f"Comparing on {given.name}") as progress:
+        comparison = api.compare(
+            given,
+            names,
+            objective=objective,
+            latency_weight=latency_weight,
+            energy_weight=energy_weight,
+            max_drift=max_drift,
+            gap=gap,
+            time_limit=time_limit,
+            seed=seed,
+            draws=draws if draws is not None else PAPER_DRAWS if published else 0,
+            progress=progress,
+        )
+    if json:
+        screen.document(view.comparison_json(comparison, published))
+    else:
+        screen.show(*view.comparison_view(comparison, published))

@@ -1,0 +1,128 @@
+"""Commands that run: train as planned, and report on runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hffm_opt.cli import options, screen
+from hffm_opt.errors import InputError
+
+if TYPE_CHECKING:
+    from hffm_opt.trace import AccuracyRecord, RoundRecord
+
+OnRound = Callable[["RoundRecord", "tuple[AccuracyRecord, ...]"], None]
+
+
+def train(
+    scenario: options.Scenario,
+    plan: Annotated[Path | None, typer.Option(metavar="PLAN", help="The plan to run, from 'hffm plan -o'.")] = None,
+    method: Annotated[str | None, typer.Option(help="Plan by this method instead (default: optimal).")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train.")] = 16,
+    evaluate_every: Annotated[
+        int | None, typer.Option(min=1, help="Evaluate every so many rounds, besides the last deepest average.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="RUN", help="Directory of the run (default: runs/SCENARIO-METHOD-SEED)."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    max_drift: options.MaxDrift = None,
+    gap: options.Gap = None,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Train the real modules exactly as planned; measure accuracy, latency and energy beside the prediction.
+
+    The run directory holds all that 'hffm report' needs. Ctrl-C keeps the rounds that are complete.
+    """
+    if plan is not None and method is not None:
+        raise InputError.one("--plan / --method", "both are given", "give one: --plan runs a plan as it is")
+    from hffm_opt import api, loop
+    from hffm_opt.cli.views import train as view
+    from hffm_opt.scenario.read import load_scenario
+
+    given = load_scenario(scenario)
+    made = plan if plan is None else api.load_outcome(plan) or api.load_plan(plan)
+    way = method or ("optimal" if made is None else made.method)
+    directory = loop.claim_directory(out or Path("runs") / f"{given.name}-{way}-{seed}", overwrite)
+    with round_progress(f"Training {way}", rounds) as (say, on_round):
+        run = api.train(
+            given,
+            made,
+            rounds=rounds,
+            method=way if made is None else "optimal",
+            seed=seed,
+            evaluate_every=evaluate_every,
+            max_drift=max_drift,
+            gap=gap,
+            time_limit=time_limit,
+            out=directory,
+            overwrite=overwrite,
+            progress=say,
+            on_round=on_round,
+        )
+    if json:
+        screen.document(run.measurement.model_dump(mode="json") | {"run": str(directory)})
+    else:
+        screen.show(*view.run_view(run), f"Kept in {directory}. Next: hffm report {directory}")
+    return 0 if run.trace.complete else screen.INTERRUPTED
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, the one to feature first.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page to write (default: report.html in the first run).")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Write one self-contained HTML page about one or several runs."""
+    from hffm_opt.report import write_report
+
+    with screen.waiting("Writing the report"):
+        path = write_report(runs, out or runs[0] / "report.html")
+    if json:
+        screen.document({"path": str(path)})
+    else:
+        screen.show(f"Report: {path}")
+
+
+@contextmanager
+def round_progress(title: str, rounds: int) -> Iterator[tuple[Callable[[str], None], OnRound]]:
+    """Show a bar over the rounds with the time left, on standard error and only if that is a terminal.
+
+    Yields what to call with the words of a planning search, and what to call after each round.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    err = screen.console(sys.stderr)
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rounds, left:"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[news]}"),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(title, total=rounds, news="")
+
+        def say(message: str) -> None:
+            bar.update(task, news=f"planning: {message}")
+
+        def on_round(record: RoundRecord, accuracies: tuple[AccuracyRecord, ...]) -> None:
+            known = {f"{a.task} {a.accuracy:.1%}" for a in accuracies if a.phase == "after-average"}
+            losses = ", ".join(f"{name} loss {value:.2f}" for name, value in record.loss.items())
+            bar.update(task, completed=record.round, news=", ".join(sorted(known)) or losses)
+
+        yield say, on_round

@@ -1,0 +1,1 @@
+"""What people see: each stage's value as tables."""

@@ -1,0 +1,116 @@
+"""Methods side by side, with the published figures where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hffm_opt.cli.figures import figure, percent, seconds
+from hffm_opt.cli.published import PublishedRow
+from hffm_opt.cli.views.tables import table, titled
+from hffm_opt.comparison import Comparison, Row, Spread
+
+
+def comparison_json(comparison: Comparison, published: Mapping[str, PublishedRow]) -> dict[str, object]:
+    """Return the JSON document of a comparison; plans are left out, ``hffm plan`` gives them."""
+    rows = [
+        asdict(row) | ({"published": asdict(published[row.method])} if row.method in published else {})
+        for row in comparison.rows
+    ]
+    return {
+        "scenario": comparison.scenario,
+        "objective_name": comparison.objective_name,
+        "bound": comparison.bound,
+        "rows": rows,
+    }
+
+
+def comparison_view(comparison: Comparison, published: Mapping[str, PublishedRow]) -> Iterator[RenderableType]:
+    """Yield the table, the draws if any were made, and what the numbers say."""
+    yield titled(f"{comparison.scenario}, per round", table_of(comparison, published))
+    draws = max((row.draws.count for row in comparison.rows if row.draws), default=0)
+    if draws:
+        title = f"Random heads: median and range over {draws} seeded draws"
+        yield titled(title, draws_of(comparison, published))
+    yield Group(*notes(comparison, published))
+
+
+def table_of(comparison: Comparison, published: Mapping[str, PublishedRow]) -> Table:
+    """Return the table of methods, the least objective in bold."""
+    best = min((row.objective for row in comparison.rows if row.objective is not None), default=None)
+    beside = ("published",) if published else ()
+    right = ("latency s", *beside, "energy J", *beside, "Phi", "objective", "gap to bound", "seconds")
+    made = table("method", "feasible", right=right)
+    for row in comparison.rows:
+        told = published.get(row.method)
+        made.add_row(
+            row.method,
+            Text("yes", style="green") if row.feasible else Text("no", style="red"),
+            figure(row.latency_s),
+            *([f"{told.latency_s:.2f}" if told else ""] if published else []),
+            figure(row.energy_j),
+            *([f"{told.energy_j:.2f}" if told else ""] if published else []),
+            figure(row.drift, 4),
+            figure(row.objective),
+            percent(row.gap_to_bound, 2),
+            f"{row.seconds:.2f}",
+            style="bold" if row.objective is not None and row.objective == best else None,
+        )
+    return made
+
+
+def draws_of(comparison: Comparison, published: Mapping[str, PublishedRow]) -> Table:
+    """Return median and range of the methods that draw their heads at random."""
+    beside = ("published",) if published else ()
+    made = table("method", right=("latency s", *beside, "energy J", *beside))
+    for row in comparison.rows:
+        if row.draws:
+            told = published.get(row.method)
+            made.add_row(
+                row.method,
+                _spread(row.draws.latency_s),
+                *([f"{told.latency_s:.2f}" if told else ""] if published else []),
+                _spread(row.draws.energy_j),
+                *([f"{told.energy_j:.2f}" if told else ""] if published else []),
+            )
+    return made
+
+
+def _spread(spread: Spread) -> str:
+    return f"{figure(spread.median, 4)} ({figure(spread.low, 4)} to {figure(spread.high, 4)})"
+
+
+def notes(comparison: Comparison, published: Mapping[str, PublishedRow]) -> Iterator[RenderableType]:
+    """Yield what the numbers say, and why methods are not feasible."""
+    if comparison.bound is not None:
+        yield Text(f"Proven: no plan has an objective below {figure(comparison.bound, 6)}.")
+    saving = _saving(comparison.rows)
+    if saving is not None:
+        yield Text(saving)
+    for row in comparison.rows:
+        if row.reason is not None:
+            yield Text.assemble((f"{row.method}: ", "red"), row.reason)
+    if published:
+        yield Text("Published: arXiv 2509.03695. Its energies are labelled kJ and are J.", style="dim")
+
+
+def _saving(rows: tuple[Row, ...]) -> str | None:
+    """Return how the best plan compares with the next method."""
+    ranked = sorted((row for row in rows if row.objective is not None), key=lambda row: row.objective or 0.0)
+    if len(ranked) < 2:
+        return None
+    best, second = ranked[0], ranked[1]
+    latency, energy = _change(best.latency_s, second.latency_s), _change(best.energy_j, second.energy_j)
+    return (
+        f"'{best.method}' against the next best, '{second.method}': latency {latency}, energy {energy}, "
+        f"planned in {seconds(best.seconds)}."
+    )
+
+
+def _change(new: float | None, old: float | None) -> str:
+    assert new is not None and old is not None
+    return f"{(new - old) / old:+.1%}".replace("%", " %")

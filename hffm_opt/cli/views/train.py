@@ -1,0 +1,59 @@
+"""A run: accuracy beside the baseline, measured cost beside the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hffm_opt.cli.figures import bits, figure
+from hffm_opt.cli.views.tables import table, titled
+from hffm_opt.measurement import CurvePoint, Measurement
+from hffm_opt.report import Run
+
+
+def run_view(run: Run) -> Iterator[RenderableType]:
+    """Yield what a run achieved and cost."""
+    result = run.measurement
+    state = "" if result.complete else f" (interrupted; {run.trace.header.rounds} were asked for)"
+    yield Text.assemble(
+        (result.method, "bold"), f" on {result.scenario}: {result.rounds} rounds, seed {result.seed}{state}"
+    )
+    yield titled("Accuracy", accuracies(result), phase_in_words(result.headline))
+    yield titled("Cost of the whole run", costs(result))
+
+
+def accuracies(result: Measurement) -> Table:
+    """Return the accuracy of each task beside the baseline of always giving the most frequent answer."""
+    made = table("task", right=("accuracy", "just before", "most frequent answer"))
+    for task, value in result.accuracy.items():
+        before = None if result.before is None else result.before.accuracy.get(task)
+        made.add_row(
+            task,
+            Text(f"{value:.1%}", style="bold"),
+            "-" if before is None else f"{before:.1%}",
+            f"{result.baseline[task]:.1%}",
+        )
+    return made
+
+
+def phase_in_words(point: CurvePoint | None) -> str:
+    """Return when an accuracy was measured."""
+    if point is None:
+        return "Never evaluated."
+    if point.phase == "before-average":
+        return f"Measured at the end of round {point.round}; nothing was averaged in any evaluated round."
+    return f"Measured right after the average at tier '{point.tier}' in round {point.round}, and just before it."
+
+
+def costs(result: Measurement) -> Table:
+    """Return the measured costs beside those predicted."""
+    made = table("", right=("predicted", "measured", "relative difference"))
+    told, found, off = result.predicted, result.measured, result.difference
+    made.add_row("latency", f"{figure(told.latency_s)} s", f"{figure(found.latency_s)} s", f"{off.latency_s:+.1e}")
+    made.add_row("energy", f"{figure(told.energy_j)} J", f"{figure(found.energy_j)} J", f"{off.energy_j:+.1e}")
+    made.add_row("moved", bits(told.bits), bits(found.bits), f"{off.bits:+.1e}")
+    made.add_row("really moved (serialised)", "", bits(result.serialised_bits), "")
+    return made

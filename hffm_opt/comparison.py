@@ -1,0 +1,157 @@
+"""Methods side by side on one scenario, each held against the best proven bound."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from hffm_opt.errors import HffmError
+from hffm_opt.plan.outcome import Objective, Outcome, relative_gap
+from hffm_opt.plan.referee import evaluate_plan
+from hffm_opt.problem.model import Problem
+
+if TYPE_CHECKING:
+    from hffm_opt.solvers.request import Request
+
+DRAWN_METHODS = frozenset({"edge-only+d2d", "h-fedfm-2+d2d", "h-fedfm-8+d2d"})
+"""The methods that draw their heads at random, so that one seed tells little."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and range of a figure over draws."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the spread of at least one value."""
+        return cls(median(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Figures per round of a method that draws, over ``count`` consecutive seeds."""
+
+    count: int
+    latency_s: Spread
+    energy_j: Spread
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a comparison. ``objective`` is null where the plan breaks a limit (``reason`` says which)."""
+
+    method: str
+    feasible: bool
+    latency_s: float | None
+    energy_j: float | None
+    drift: float | None
+    objective: float | None
+    gap_to_bound: float | None
+    seconds: float
+    reason: str | None = None
+    draws: Draws | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All methods on one scenario under one objective, with the proven bound that they are held against."""
+
+    scenario: str
+    objective_name: Objective
+    bound: float | None
+    rows: tuple[Row, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+def compare_methods(
+    problem: Problem,
+    names: Sequence[str],
+    request: Request,
+    draws: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Run methods under one request; a method that cannot plan the problem has a row that says why.
+
+    Args:
+        problem: the compiled scenario.
+        names: names of known methods.
+        request: objective, limits, stopping rule, seed.
+        draws: how many seeds to try with the methods that draw at random, besides the request's own plan.
+        progress: told which method runs.
+
+    Raises:
+        InputError: a method is unknown.
+    """
+    from hffm_opt.solvers.registry import method_named, solve
+
+    for name in names:
+        method_named(name)
+    rows: list[Row] = []
+    outcomes: list[Outcome] = []
+    for name in names:
+        if progress is not None:
+            progress(name)
+        started = time.perf_counter()
+        try:
+            outcome = solve(problem, name, request, progress)
+        except HffmError as error:
+            seconds = time.perf_counter() - started
+            rows.append(Row(name, False, None, None, None, None, None, seconds, error.findings[0].message))
+            continue
+        outcomes.append(outcome)
+        drawn = None
+        if draws and name in DRAWN_METHODS:
+            if progress is not None:
+                progress(f"{name}: {draws} draws")
+            drawn = _draws(problem, name, request, draws)
+        rows.append(_row(problem, request, outcome, drawn))
+    bound = max((o.bound for o in outcomes if o.bound is not None), default=None)
+    return Comparison(
+        scenario=problem.scenario.name,
+        objective_name=request.objective,
+        bound=bound,
+        rows=tuple(_against(row, bound) for row in rows),
+        outcomes=tuple(outcomes),
+    )
+
+
+def _row(problem: Problem, request: Request, outcome: Outcome, draws: Draws | None) -> Row:
+    return Row(
+        method=outcome.method,
+        feasible=outcome.feasible,
+        latency_s=outcome.latency_s,
+        energy_j=outcome.energy_j,
+        drift=outcome.drift,
+        objective=outcome.objective,
+        gap_to_bound=None,
+        seconds=outcome.seconds,
+        reason=None if outcome.feasible else _broken_limit(problem, request, outcome),
+        draws=draws,
+    )
+
+
+def _broken_limit(problem: Problem, request: Request, outcome: Outcome) -> str:
+    limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
+    verdict = evaluate_plan(problem, outcome.plan, math.inf if limit is None else limit)
+    return verdict.violations[0].message if verdict.violations else "it breaks a limit of the request"
+
+
+def _against(row: Row, bound: float | None) -> Row:
+    if bound is None or row.objective is None:
+        return row
+    return replace(row, gap_to_bound=relative_gap(row.objective, bound))
+
+
+def _draws(problem: Problem, name: str, request: Request, count: int) -> Draws:
+    from hffm_opt.solvers.registry import solve
+
+    found = [solve(problem, name, replace(request, seed=request.seed + i)) for i in range(count)]
+    return Draws(count, Spread.of([o.latency_s for o in found]), Spread.of([o.energy_j for o in found]))
