@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hffm_opt.cli.figures import figure, seconds
+from hffm_opt.cli.figures import figure, percent, seconds
 from hffm_opt.cli.views.tables import table, titled
 from hffm_opt.measurement import Measurement
 from hffm_opt.plan.outcome import Outcome
@@ -20,13 +20,8 @@ def summary(baseline: Run, best: Run) -> Iterator[RenderableType]:
     old, new = baseline.measurement, best.measurement
     made = table("", right=(old.method, new.method, "most frequent answer", "saved"))
     for task in new.accuracy:
-        made.add_row(
-            f"accuracy, {task}",
-            f"{old.accuracy[task]:.1%}",
-            f"{new.accuracy[task]:.1%}",
-            f"{new.baseline[task]:.1%}",
-            "",
-        )
+        shares = (old.accuracy[task], new.accuracy[task], new.baseline[task])
+        made.add_row(f"accuracy, {task}", *(percent(share) for share in shares), "")
     made.add_row("latency s", *_cost(old.measured.latency_s, new.measured.latency_s))
     made.add_row("energy J", *_cost(old.measured.energy_j, new.measured.energy_j))
     title = f"{new.rounds} rounds on {new.scenario}, same seeds"
@@ -35,7 +30,7 @@ def summary(baseline: Run, best: Run) -> Iterator[RenderableType]:
 
 
 def _cost(old: float, new: float) -> tuple[str, str, str, str]:
-    return figure(old), figure(new), "", f"{(old - new) / old:.1%}"
+    return figure(old), figure(new), "", percent((old - new) / old)
 
 
 def largest_difference(result: Measurement) -> float:
@@ -46,9 +41,8 @@ def largest_difference(result: Measurement) -> float:
 
 def ending(path: Path, elapsed_s: float) -> RenderableType:
     """Return where the report is."""
-    return Group(
-        Text.assemble("Report: ", (str(path), "bold green")), Text(f"Done in {seconds(elapsed_s)}.", style="dim")
-    )
+    where = Text.assemble("Report: ", (str(path), "bold green"))
+    return Group(where, Text(f"Done in {seconds(elapsed_s)}.", style="dim"))
 
 
 def demo_json(

@@ -60,14 +60,12 @@ def certificate(outcome: Outcome, goal: str) -> RenderableType:
     """Return what is proven about a plan, in plain words."""
     head = Text.assemble((outcome.method, "bold"), f" on {outcome.plan.scenario.name}, minimising {goal}")
     if outcome.bound is not None and outcome.objective is not None:
+        closed = outcome.gap is None or outcome.gap < SMALL_RISE
+        above = "the least possible" if closed else f"at most {percent(outcome.gap, 3)} more"
         proof = Text.assemble(
             ("Proven: ", "bold green"),
-            f"no plan costs less than {figure(outcome.bound, 6)}; this one costs {figure(outcome.objective, 6)}, "
-            + (
-                f"at most {percent(outcome.gap, 3)} more."
-                if outcome.gap and outcome.gap > SMALL_RISE
-                else "the least possible."
-            ),
+            f"no plan costs less than {figure(outcome.bound, 6)}; "
+            f"this one costs {figure(outcome.objective, 6)}, {above}.",
         )
     elif outcome.feasible:
         proof = Text.assemble(

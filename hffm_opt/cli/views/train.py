@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hffm_opt.cli.figures import bits, figure
+from hffm_opt.cli.figures import bits, figure, percent
 from hffm_opt.cli.views.tables import table, titled
 from hffm_opt.measurement import CurvePoint, Measurement
 from hffm_opt.report import Run
@@ -32,9 +32,9 @@ def accuracies(result: Measurement) -> Table:
         before = None if result.before is None else result.before.accuracy.get(task)
         made.add_row(
             task,
-            Text(f"{value:.1%}", style="bold"),
-            "-" if before is None else f"{before:.1%}",
-            f"{result.baseline[task]:.1%}",
+            Text(percent(value), style="bold"),
+            percent(before),
+            percent(result.baseline[task]),
         )
     return made
 
