@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hffm_opt.scenario.builtin.divergence import independent_devices
 from hffm_opt.scenario.builtin.paper_recipe import USERS_PER_EDGE, Draw, draw_network
-from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
+from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS, LEARNING_RATE
 from hffm_opt.scenario.card import shipped_card
 from hffm_opt.scenario.model import (
     Cloud,
@@ -26,7 +26,7 @@ PAYLOAD_BIT = 48_000_000
 # Parameters of the published modules: two parallel 768-256-768 adapters in 12 layers; a 768-20 head per task.
 ADAPTER_PARAMETERS = 24 * (768 * 256 + 256 + 256 * 768 + 768)
 HEAD_PARAMETERS = 768 * 20 + 20
-SAMPLES_PER_TASK = 40
+SAMPLES_PER_TASK = 24
 MEAN_OF_PUBLISHED_FADING = 2.0
 
 
@@ -105,7 +105,7 @@ def paper() -> Scenario:
         links=tuple(_fading(draw, 1.0)),
         modules=_published_modules(),
         tasks=EMBEDDED_TASKS,
-        learning=Learning(payload="assumed"),
+        learning=Learning(payload="assumed", learning_rate=LEARNING_RATE),
         planning=_planning(),
     )
 
@@ -138,5 +138,6 @@ def paper_si() -> Scenario:
         links=tuple(_fading(draw, MEAN_OF_PUBLISHED_FADING)),
         modules=independent_devices(shipped_card("vilt-small").modules, USERS_PER_EDGE),
         tasks=EMBEDDED_TASKS,
+        learning=Learning(learning_rate=LEARNING_RATE),
         planning=_planning(),
     )

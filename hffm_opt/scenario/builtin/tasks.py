@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from hffm_opt.scenario.model import Task
 
+LEARNING_RATE = 3e-3
+"""Suits the small adapters and the few local steps of a round."""
+
 EMBEDDED_TASKS = (
-    Task(name="digits", answers=18, dirichlet_alpha=0.5, test_samples=400),
-    Task(name="shapes", answers=19, dirichlet_alpha=0.5, test_samples=400),
+    Task(name="digits", answers=18, dirichlet_alpha=0.5, test_samples=200),
+    Task(name="shapes", answers=19, dirichlet_alpha=0.5, test_samples=200),
 )

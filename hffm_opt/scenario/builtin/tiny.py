@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hffm_opt.scenario.builtin.divergence import independent_devices
-from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
+from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS, LEARNING_RATE
 from hffm_opt.scenario.card import shipped_card
-from hffm_opt.scenario.model import Cloud, Device, DirectLink, Edge, Physics, Planning, Scenario
+from hffm_opt.scenario.model import Cloud, Device, DirectLink, Edge, Learning, Physics, Planning, Scenario
 
 _PLACES = (
     ((0.0, 0.0), ((120.0, 40.0), (150.0, -30.0), (260.0, 10.0))),
@@ -65,5 +65,6 @@ def tiny() -> Scenario:
         devices=tuple(devices),
         modules=independent_devices(shipped_card("vilt-small").modules, len(_PLACES[0][1])),
         tasks=EMBEDDED_TASKS,
+        learning=Learning(learning_rate=LEARNING_RATE),
         planning=Planning(periods=(1, 2, 4), drift_max=20.0, latency_weight=1.0, energy_weight=0.5),
     )
