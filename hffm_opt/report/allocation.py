@@ -19,6 +19,7 @@ class LinkShare:
 
     source: str
     target: str
+    event: str
     band: str
     bandwidth_hz: float
     bandwidth_share: float
@@ -28,10 +29,10 @@ class LinkShare:
 
 @dataclass(frozen=True)
 class Spread:
-    """Least, middle and largest of some values."""
+    """Least, median and largest of some values."""
 
     least: float
-    middle: float
+    median: float
     most: float
 
     @classmethod
@@ -52,6 +53,7 @@ def _share(run: Run, cell: Cell, flow: Flow) -> LinkShare:
     return LinkShare(
         source=flow.source,
         target=flow.target,
+        event=flow.event,
         band=flow.band,
         bandwidth_hz=flow.arc.bandwidth_hz,
         bandwidth_share=flow.arc.bandwidth_hz / budget,

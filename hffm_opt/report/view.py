@@ -214,7 +214,7 @@ def _allocation(run: Run, flows: Sequence[KindFlows], identity: str) -> Allocati
     if not shares:
         return None
     _, short = short_names(cell)
-    links = [f"{short.get(share.source, share.source)} → {short.get(share.target, share.target)}" for share in shares]
+    links = [f"{s.event} {short.get(s.source, s.source)} → {short.get(s.target, s.target)}" for s in shares]
     bandwidth = [(link, share.band, share.bandwidth_share) for link, share in zip(links, shares, strict=True)]
     power = [(link, share.band, share.power_share) for link, share in zip(links, shares, strict=True)]
     bands = tuple(
@@ -239,5 +239,5 @@ def _allocation(run: Run, flows: Sequence[KindFlows], identity: str) -> Allocati
 
 
 def _spread(spread: Spread, factor: float, unit: str) -> str:
-    texts = [numbers.number(value * factor, 3) for value in (spread.least, spread.middle, spread.most)]
-    return f"{texts[0]} {unit}" if len(set(texts)) == 1 else f"{texts[0]} to {texts[2]} {unit}, middle {texts[1]}"
+    texts = [numbers.number(value * factor, 3) for value in (spread.least, spread.median, spread.most)]
+    return f"{texts[0]} {unit}" if len(set(texts)) == 1 else f"{texts[0]} to {texts[2]} {unit}, median {texts[1]}"

@@ -13,6 +13,7 @@ from hffm_opt.plan.referee import kind_costs
 from hffm_opt.report import Run, read_run
 from hffm_opt.report.allocation import Spread, band_summaries, cpu_spread, link_shares, slowest_cell
 from hffm_opt.report.energy import band_of, measured_energy, predicted_energy
+from hffm_opt.report.figures.bars import busy_bars, energy_bars, share_bars
 from hffm_opt.report.flows import kind_flows
 from hffm_opt.report.page import run_labels
 from hffm_opt.trace import LedgerEntry
@@ -93,3 +94,14 @@ def test_the_slowest_cell_is_the_one_longest_at_work(allocated: Run) -> None:
 def test_labels_tell_runs_of_one_method_apart(runs: tuple[Run, ...], directories: tuple[Path, ...]) -> None:
     assert run_labels(runs) == ["h-fedfm-2+d2d", "h-fedfm-2", "star"]
     assert run_labels([runs[2], runs[2], runs[0]]) == [f"star ({directories[2].name})"] * 2 + ["h-fedfm-2+d2d"]
+
+
+def test_bars_that_are_cut_say_so() -> None:
+    names = [(f"link {i}", "uplink", 0.5) for i in range(41)]
+    assert "share (first 40 of 41)" in share_bars(names, "share", "a").svg
+    assert "(first" not in share_bars(names[:40], "share", "a").svg
+    busy = {f"cell {i:02}": float(i + 1) for i in range(21)}
+    drawn = busy_bars(busy, "b").svg
+    assert "(slowest 20 of 21)" in drawn and "cell 20" in drawn and "cell 00" not in drawn
+    energy = energy_bars({name: {"uplink": value} for name, value in busy.items()}, "c").svg
+    assert "all others" in energy and "cell 00" not in energy

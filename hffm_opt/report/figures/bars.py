@@ -21,7 +21,7 @@ BAND_INK = {
 }
 _MOST_ROWS = 20
 _REST = "all others"
-_LONGEST_LABEL = 22
+_LONGEST_LABEL = 26
 
 
 def energy_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Drawing:
@@ -59,7 +59,7 @@ def busy_bars(busy_s: Mapping[str, float], identity: str) -> Drawing:
         axes = _bar_axes(figure, [name for name, _ in rows])
         for y, (_, value) in enumerate(rows):
             axes.barh(y, value, **_bar("compute"))
-        axes.set_xlabel("seconds at work per round")
+        axes.set_xlabel("seconds at work per round" + _cut(len(rows), len(busy_s), "slowest"))
 
     return draw(identity, label, 4.4, _height_in(len(rows)), paint)
 
@@ -82,14 +82,18 @@ def share_bars(rows: Sequence[tuple[str, str, float]], what: str, identity: str)
             axes.barh(y, share, **_bar(BAND_INK[band]))
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", decimals=0))
-        axes.set_xlabel(what)
+        axes.set_xlabel(what + _cut(len(shown), len(rows), "first"))
 
     return draw(identity, label, 4.4, _height_in(len(shown)), paint)
 
 
+def _cut(shown: int, count: int, which: str) -> str:
+    return f" ({which} {shown} of {count})" if shown < count else ""
+
+
 def _bar(ink: str) -> dict[str, Any]:
     # The edge in the page's own colour keeps neighbouring segments apart without leaning on their hues.
-    return {"height": 0.62, "color": INKS[ink], "edgecolor": INKS["paper"], "linewidth": 0.8, "zorder": 3}
+    return {"height": 0.62, "color": INKS[ink], "edgecolor": INKS["paper"], "linewidth": 0.5, "zorder": 3}
 
 
 def _bar_axes(figure: Any, names: Sequence[str]) -> Any:
