@@ -9,14 +9,14 @@ import numpy as np
 
 from hffm_opt.errors import InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Circulation, drift, top_kind
-from hffm_opt.plan.model import CellPlan, Plan
+from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
 from hffm_opt.solvers.joint.allocated import AllocatedRounds
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
-from hffm_opt.solvers.joint.generation import judge_allocated
+from hffm_opt.solvers.joint.generation import cells_of, judge_allocated, polished
 from hffm_opt.solvers.joint.infeasible import explain
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
 from hffm_opt.solvers.joint.states import State, all_states, states_of
@@ -58,11 +58,14 @@ class _Space:
         """Return the plan of a judged circulation."""
         if isinstance(self.rounds, FixedRounds):
             return plan_of(self.problem, self.rounds, judged, method)
-        cells = tuple(
-            CellPlan(edge=cell.edge.name, devices=cell.names, rounds=rounds)
-            for cell, rounds in zip(self.problem.cells, judged.rounds, strict=True)
-        )
-        return plan_from(self.problem, judged, method, cells)
+        return plan_from(self.problem, judged, method, cells_of(self.problem, self.rounds, judged))
+
+    def refined(self, found: Found, weights: Weights) -> Judged:
+        """Return the best circulation with its final allocation."""
+        assert found.best is not None and found.calendar is not None
+        if isinstance(self.rounds, FixedRounds):
+            return found.best
+        return polished(self.problem, self.rounds, found.best, found.calendar.first, weights)
 
     def masters(
         self, top: int, firsts: list[int | None], states: tuple[State, ...], weights: Weights
@@ -161,7 +164,7 @@ def optimal(problem: Problem, request: Request, progress: Progress | None = None
     fixed = ["association"] + (["allocation"] if problem.fixed_allocation else [])
     (fixed if request.circulation is not None else optimised).insert(0, "circulation")
     return Certified(
-        plan=space.plan(found.best, "optimal"),
+        plan=space.plan(space.refined(found, weights), "optimal"),
         bound=found.bound,
         stop_reason=_reason(found, request.gap),
         seconds=time.perf_counter() - started,

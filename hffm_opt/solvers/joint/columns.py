@@ -79,7 +79,7 @@ def mix_columns(calendar: Calendar, weights: Weights, cells: int, blocks: Sequen
     latency, energy = np.zeros(width), np.zeros(width)
     worth = np.repeat([1.0 / calendar.length if e is None else float(per_round[e]) for e in endings], 2)
     latency[starts[-1] :] = worth
-    factors = [_factor(calendar, ending) for ending in endings]
+    factors = [segment_factor(calendar, ending) for ending in endings]
     matrix = np.zeros((2 * cells * len(endings), width))
     for k in range(2 * len(endings)):
         matrix[k * cells : (k + 1) * cells, starts[-1] + k] = -1.0
@@ -125,7 +125,7 @@ def mix_columns(calendar: Calendar, weights: Weights, cells: int, blocks: Sequen
     )
 
 
-def _factor(calendar: Calendar, ending: int | None) -> Floats:
+def segment_factor(calendar: Calendar, ending: int | None) -> Floats:
     """Return how many rounds of each kind a segment holds."""
     factor = np.array(calendar.interior)
     if ending is not None:

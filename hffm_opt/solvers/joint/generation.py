@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from hffm_opt.plan.circulation import top_kind
+from hffm_opt.plan.model import CellPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Weights
@@ -23,6 +24,7 @@ from hffm_opt.solvers.joint.blends import blended, round_plan_of
 from hffm_opt.solvers.joint.cell_phases import Event, Route
 from hffm_opt.solvers.joint.columns import Block, Column, Mix, mix_columns, shapes_by_weight
 from hffm_opt.solvers.joint.phases import Point
+from hffm_opt.solvers.joint.polish import Held, cost_of, polish
 from hffm_opt.solvers.joint.search import Judge, Judged, with_drift
 from hffm_opt.solvers.joint.solo import Solo
 from hffm_opt.solvers.joint.states import State, circulation_of
@@ -194,17 +196,35 @@ def judge_allocated(problem: Problem, rounds: AllocatedRounds, gap: float) -> Ju
         if found is None:
             return with_drift(problem, weights, Judged(states, np.inf, float(bound)))
         value, columns = found
-        parts = {(b.cell, b.kind, b.event): c for b, c in zip(generation.blocks, columns, strict=True)}
-        plans = tuple(
-            tuple(
-                round_plan_of(problem, problem.cells[i], of_round, [parts[i, j, e] for e in range(len(of_round))])
-                for j, of_round in enumerate(row)
-            )
-            for i, row in enumerate(events)
-        )
         assert mix is not None
-        return with_drift(
-            problem, weights, Judged(states, value, min(bound, value), rounds=plans, prices=_per_joule(mix))
-        )
+        held = Held(tuple(generation.blocks), tuple(generation.events), tuple(columns))
+        return with_drift(problem, weights, Judged(states, value, min(bound, value), held=held, prices=_per_joule(mix)))
 
     return judge
+
+
+def polished(problem: Problem, rounds: AllocatedRounds, judged: Judged, first: int | None, weights: Weights) -> Judged:
+    """Let the conic engine allocate a judged circulation anew, and keep the cheaper of the two allocations."""
+    top = top_kind(circulation_of(problem, judged.states))
+    calendar = Calendar.of(problem, top, first)
+    assert isinstance(judged.held, Held)
+    found = polish(rounds.pricer, calendar, weights, len(problem.cells), judged.held)
+    if found is None:
+        return judged
+    cost = cost_of(calendar, weights, len(problem.cells), found[1])
+    return replace(judged, cost=cost, held=found[1]) if cost < judged.cost else judged
+
+
+def cells_of(problem: Problem, rounds: AllocatedRounds, judged: Judged) -> tuple[CellPlan, ...]:
+    """Return the cells of a judged circulation as they stand in a plan."""
+    assert isinstance(judged.held, Held)
+    top = top_kind(circulation_of(problem, judged.states))
+    parts = {(b.cell, b.kind, b.event): c for b, c in zip(judged.held.blocks, judged.held.columns, strict=True)}
+    cells = []
+    for i, cell in enumerate(problem.cells):
+        plans = []
+        for j in range(top + 1):
+            events = rounds.events(i, judged.states[j])
+            plans.append(round_plan_of(problem, cell, events, [parts[i, j, e] for e in range(len(events))]))
+        cells.append(CellPlan(edge=cell.edge.name, devices=cell.names, rounds=tuple(plans)))
+    return tuple(cells)

@@ -16,7 +16,6 @@ from typing import Protocol
 import numpy as np
 
 from hffm_opt.plan.circulation import drift
-from hffm_opt.plan.model import RoundPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.engines.highs import HighsOptions, Status
 from hffm_opt.solvers.formulations.calendar import Calendar
@@ -31,7 +30,8 @@ PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 class Judged:
     """A circulation with its best known rounds: cost and proven bound without the penalty.
 
-    ``choices`` or ``rounds`` are [cell][kind]; so are ``prices``, at which supports are worth having.
+    ``choices`` are [cell][kind]; ``held`` is what stands in their place under free allocation. At ``prices``
+    ([cell][kind]) supports are worth having.
     """
 
     states: tuple[State, ...]
@@ -39,7 +39,7 @@ class Judged:
     cost_bound: float
     penalty: float = 0.0
     choices: tuple[tuple[RoundChoice, ...], ...] = ()
-    rounds: tuple[tuple[RoundPlan, ...], ...] = ()
+    held: object = None
     prices: tuple[tuple[Price, ...], ...] = ()
 
     @property
