@@ -43,7 +43,7 @@ def check(scenario: options.Scenario, json: options.Json = False) -> int:
 def import_eua(
     sites: Annotated[Path, typer.Option(help="CSV file of sites: SITE_ID, LATITUDE, LONGITUDE.")],
     users: Annotated[Path, typer.Option(help="CSV file of users: Latitude, Longitude.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The scenario file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="The scenario file to write.")],
     association: Annotated[
         Literal["nearest", "capacity-aware"], typer.Option(help="Which site serves a user.")
     ] = "nearest",

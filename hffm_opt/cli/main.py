@@ -87,6 +87,8 @@ def _usage(failure: typer.TyperException) -> HffmError:
 
 
 def _file_fault(failure: OSError) -> HffmError:
-    if failure.filename is None:
+    # Files are written beside their place and moved there: the second name is the one that the user gave.
+    name = failure.filename2 or failure.filename
+    if name is None:
         raise failure
-    return InputError(Finding(str(failure.filename), failure.strerror or str(failure), "give a path that can be used"))
+    return InputError(Finding(str(name), failure.strerror or str(failure), "give a path that can be used"))

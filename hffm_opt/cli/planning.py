@@ -20,7 +20,9 @@ def plan(
     circulation: Annotated[
         str | None, typer.Option(metavar="ROW", help="Hold the circulation of this baseline fixed.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write plan and certificate to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", dir_okay=False, help="Write plan and certificate to this file.")
+    ] = None,
     objective: options.Objective = "weighted",
     latency_weight: options.LatencyWeight = None,
     energy_weight: options.EnergyWeight = None,

@@ -78,7 +78,8 @@ def train(
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, the one to feature first.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The page to write (default: report.html in the first run).")
+        Path | None,
+        typer.Option("--out", "-o", dir_okay=False, help="The page to write (default: report.html in the first run)."),
     ] = None,
     json: options.Json = False,
 ) -> None:

@@ -1,0 +1,176 @@
+"""Every bad input ends with exit code 2 and one screen that names the place and the repair."""
+
+import json
+import re
+
+import pytest
+
+SCREEN_LINES = 24
+SCENARIO_FAULTS = {
+    "truncated": (lambda text: text[: len(text) // 2].rsplit("\n", 1)[0] + "\n  - {name: cut", "line"),
+    "not a number": (lambda text: re.sub(r"uplink_power_w: .*", "uplink_power_w: .nan", text, count=1), "finite"),
+    "text for a number": (lambda text: text.replace("seed: 1\n", "seed: one\n"), "seed"),
+    "negative bandwidth": (
+        lambda text: re.sub(r"uplink_bandwidth_hz: .*", "uplink_bandwidth_hz: -1.0", text, count=1),
+        "edges[0].uplink_bandwidth_hz",
+    ),
+    "unknown key": (lambda text: text.replace("noise_dbm_per_hz", "noise_dbm", 1), "did you mean"),
+    "doubled key": (lambda text: text + "seed: 2\n", "twice"),
+    "dangling edge": (lambda text: text.replace("edge: edge-0", "edge: edge-9", 1), "no edge is named"),
+    "zero samples": (lambda text: re.sub(r"digits: \d+", "digits: 0", text), "no device holds samples"),
+    "not a mapping": (lambda _: "- 1\n", "mapping"),
+    "empty": (lambda _: "", "mapping"),
+}
+
+
+def one_screen(answer):
+    """Check the manners of an error, and return its text."""
+    assert answer.code == 2
+    assert answer.out == ""
+    assert answer.err.startswith("Bad input")
+    assert "repair:" in answer.err
+    assert len(answer.err.splitlines()) <= SCREEN_LINES
+    return answer.err
+
+
+@pytest.mark.parametrize("fault", SCENARIO_FAULTS)
+@pytest.mark.parametrize("command", [["plan"], ["compare"], ["train"]], ids=" ".join)
+def test_faulty_scenarios(hffm, tmp_path, tiny_text, fault, command):
+    mutate, words = SCENARIO_FAULTS[fault]
+    assert mutate(tiny_text) != tiny_text
+    path = tmp_path / "faulty.yaml"
+    path.write_text(mutate(tiny_text))
+    assert words in one_screen(hffm(*command, path))
+
+
+def test_many_faults_fit_on_one_screen_and_check_shows_all(hffm, tmp_path, tiny_text):
+    path = tmp_path / "faulty.yaml"
+    path.write_text(re.sub(r"(cpu_max_hz|uplink_power_w|d2d_power_w): .*", r"\1: -1.0", tiny_text))
+    assert "8 more" in one_screen(hffm("plan", path))
+    answer = hffm("check", path)
+    assert (answer.code, answer.out.count("repair:")) == (2, 18)
+
+
+@pytest.mark.parametrize("name", ["no-such-file.yaml", "tinny", "/", "no/such/folder"])
+@pytest.mark.parametrize("command", ["plan", "compare", "train"])
+def test_missing_scenarios(hffm, command, name):
+    assert name in one_screen(hffm(command, name))
+
+
+def test_a_wrong_name_brings_the_near_one(hffm):
+    assert "did you mean 'paper-si'?" in one_screen(hffm("plan", "paper-is"))
+
+
+def _unknown_module(plan):
+    plan["circulation"][0]["module"] = "adapter"
+
+
+def _cycle(plan):
+    arcs = plan["cells"][0]["rounds"][0]["gather"]["arcs"]
+    arcs[0] |= {"source": "device-0-0", "target": "device-0-2"}
+    arcs[1] |= {"source": "device-0-2", "target": "device-0-0"}
+
+
+def _other_scenario(plan):
+    plan["scenario"]["fingerprint"] = "0" * 64
+
+
+def _left_out_device(plan):
+    plan["cells"][0]["rounds"][0]["gather"]["arcs"].pop()
+
+
+def _odd_period(plan):
+    plan["circulation"][0]["cloud"] = 3
+
+
+def _stranger(plan):
+    plan["cells"][0]["rounds"][0]["gather"]["arcs"][0]["source"] = "device-1-0"
+
+
+def _not_finite(plan):
+    plan["cells"][0]["rounds"][0]["gather"]["arcs"][0]["power_w"] = float("nan")
+
+
+PLAN_FAULTS = {
+    _unknown_module: "unknown module 'adapter'",
+    _cycle: "cells[0].rounds[0].gather",
+    _other_scenario: "scenario.fingerprint",
+    _left_out_device: "cells[0].rounds[0].gather",
+    _odd_period: "powers of two",
+    _stranger: "'device-1-0' is not a node of cell edge-0",
+    _not_finite: "finite",
+}
+
+
+@pytest.mark.parametrize("fault", PLAN_FAULTS, ids=lambda fault: fault.__name__.strip("_"))
+@pytest.mark.parametrize("command", [["evaluate", "tiny"], ["train", "tiny", "--plan"]], ids=" ".join)
+def test_faulty_plans(hffm, tmp_path, monkeypatch, tiny_plan, fault, command):
+    monkeypatch.chdir(tmp_path)
+    plan = json.loads(tiny_plan.read_text())["plan"]
+    fault(plan)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    assert PLAN_FAULTS[fault] in one_screen(hffm(*command, path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_for_another_scenario(hffm, tiny_plan):
+    assert "made for scenario 'tiny'" in one_screen(hffm("evaluate", "paper", tiny_plan))
+
+
+def test_broken_plan_files(hffm, tmp_path):
+    path = tmp_path / "plan.json"
+    assert "there is no such file" in one_screen(hffm("evaluate", "tiny", path))
+    for text, words in (('{"format": "hffm-pl', "line 1"), ("[]", "mapping"), ('{"a": 1, "a": 2}', "twice"), ("", "")):
+        path.write_text(text)
+        assert words in one_screen(hffm("evaluate", "tiny", path))
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in one_screen(hffm("evaluate", "tiny", path))
+
+
+def test_a_plan_that_breaks_a_physical_limit_is_not_trained(hffm, tmp_path, monkeypatch, tiny_plan):
+    monkeypatch.chdir(tmp_path)
+    plan = json.loads(tiny_plan.read_text())["plan"]
+    plan["cells"][0]["rounds"][0]["gather"]["arcs"][0]["power_w"] *= 3
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    assert "cells[0].rounds[0].gather.arcs[0]" in one_screen(hffm("train", "tiny", "--plan", path))
+
+
+WRONG_CALLS = {
+    ("plan", "tiny", "--methood", "star"): "--methood",
+    ("plan", "tiny", "--method", "best"): "no method is named 'best'",
+    ("plan", "tiny", "--circulation", "optimal"): "not a baseline's row",
+    ("plan", "tiny", "--method", "star", "--circulation", "h-fedfm-2"): "has its own circulation",
+    ("plan", "tiny", "--objective", "speed"): "--objective",
+    ("plan", "tiny", "--max-latency", "fast"): "--max-latency",
+    ("plan", "tiny", "--max-latency", "nan"): "--max-latency",
+    ("plan", "tiny", "--gap", "-1"): "--gap",
+    ("plan", "tiny", "--energy-weight", "inf"): "--energy-weight",
+    ("plan", "tiny", "--energy-weight", "0", "--latency-weight", "0"): "both are 0",
+    ("plan", "tiny", "--seed", "-1"): "--seed",
+    ("plan",): "SCENARIO",
+    ("compare", "tiny", "--methods", "star,sun"): "no method is named 'sun'",
+    ("train", "tiny", "--rounds", "0"): "--rounds",
+    ("train", "tiny", "--plan", "p.json", "--method", "star"): "both are given",
+    ("report",): "RUN",
+    ("report", "no-such-run"): "no-such-run",
+    ("import",): "Missing command",
+    ("import", "eua", "--sites", "a.csv", "--users", "b.csv", "-o", "c.yaml"): "a.csv",
+    ("plam",): "Did you mean 'plan'?",
+    ("--colour",): "--colour",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_CALLS, ids=" ".join)
+def test_wrong_calls(hffm, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert WRONG_CALLS[arguments] in one_screen(hffm(*arguments))
+    assert hffm(*arguments, "--json").code == 2
+
+
+def test_a_place_that_cannot_be_written(hffm, tmp_path):
+    assert "is a directory" in one_screen(hffm("plan", "tiny", "--method", "star", "-o", tmp_path))
+    (tmp_path / "file").write_text("")
+    assert "file" in one_screen(hffm("plan", "tiny", "--method", "star", "-o", tmp_path / "file" / "plan.json"))
+    assert "needs a directory" in one_screen(hffm("train", "tiny", "-o", tmp_path / "file"))

@@ -1,0 +1,107 @@
+"""Commands that train: the run directory, what they tell, and the whole demo."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+import hffm_opt
+from hffm_opt.report import read_run
+from hffm_opt.report.run import FILES
+
+TRAIN_KEYS = {"accuracy", "baseline", "predicted", "measured"}
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory, tiny_plan):
+    """Two rounds of the D2D plan of `tiny`."""
+    path = tmp_path_factory.mktemp("run") / "first"
+    hffm_opt.train("tiny", tiny_plan, rounds=2, seed=3, out=path)
+    return path
+
+
+def test_train_tells_what_the_run_directory_holds(hffm, tmp_path, tiny_plan, run_directory):
+    out = tmp_path / "run"
+    answer = hffm("train", "tiny", "--plan", tiny_plan, "--rounds", 2, "--seed", 3, "-o", out, "--json")
+    assert answer.code == 0
+    document = answer.document
+    assert document.keys() >= TRAIN_KEYS
+    assert document["accuracy"].keys() == document["baseline"].keys() == {"digits", "shapes"}
+    assert document["predicted"].keys() == {"latency_s", "energy_j", "bits"} == document["measured"].keys()
+    for key, value in document["predicted"].items():
+        assert document["measured"][key] == pytest.approx(value, rel=1e-9)
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    assert document == json.loads((out / "measurement.json").read_text()) | {"run": str(out)}
+    # The same seed gives the same figures, whoever calls.
+    assert (out / "measurement.json").read_text() == (run_directory / "measurement.json").read_text()
+
+
+def test_a_run_is_not_overwritten_unasked(hffm, run_directory, tmp_path):
+    before = {name: (run_directory / name).read_text() for name in FILES}
+    answer = hffm("train", "tiny", "--method", "star", "--rounds", 1, "-o", run_directory)
+    assert answer.code == 2
+    assert "--overwrite" in answer.err
+    assert before == {name: (run_directory / name).read_text() for name in FILES}
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name, text in before.items():
+        (copy / name).write_text(text)
+    assert hffm("train", "tiny", "--method", "star", "--rounds", 1, "-o", copy, "--overwrite").code == 0
+    assert read_run(copy).measurement.method == "star"
+
+
+def test_the_words_of_a_run(hffm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = hffm("train", "tiny", "--method", "h-fedfm-2", "--rounds", 1, "--seed", 4)
+    assert answer.code == 0
+    run = read_run(tmp_path / "runs" / "tiny-h-fedfm-2-4")
+    assert f"{run.measurement.accuracy['digits']:.1%}"[:-1] in answer.out
+    assert "most frequent answer" in answer.out
+    assert "right after the average at tier 'edge' in round 1" in answer.out
+    assert "hffm report runs/tiny-h-fedfm-2-4" in answer.out
+
+
+def test_report_needs_the_directory_alone(hffm, run_directory, tmp_path):
+    page = tmp_path / "page.html"
+    answer = hffm("report", run_directory, "-o", page, "--json")
+    assert (answer.code, answer.document) == (0, {"path": str(page)})
+    assert "h-fedfm-2+d2d" in page.read_text()
+    assert hffm("report", run_directory).out.strip().endswith("report.html")
+    assert (run_directory / "report.html").read_bytes() == page.read_bytes()
+
+
+def test_ctrl_c_keeps_complete_rounds(hffm, tmp_path, monkeypatch, tiny_plan):
+    @contextmanager
+    def interrupting(_title, _rounds):
+        def on_round(record, _accuracies):
+            if record.round == 1:
+                raise KeyboardInterrupt
+
+        yield lambda _: None, on_round
+
+    monkeypatch.setattr("hffm_opt.cli.training.round_progress", interrupting)
+    out = tmp_path / "run"
+    answer = hffm("train", "tiny", "--plan", tiny_plan, "--rounds", 3, "-o", out, "--json")
+    assert answer.code == 130
+    assert answer.err == "Interrupted.\n"
+    assert not answer.document["complete"]
+    run = read_run(out)
+    assert (run.rounds, run.trace.header.rounds) == (1, 3)
+
+
+def test_demo(hffm, tmp_path):
+    out = tmp_path / "demo"
+    answer = hffm("demo", "--scenario", "tiny", "--rounds", 1, "-o", out, "--json")
+    assert answer.code == 0
+    document = answer.document
+    assert document.keys() >= {"plan", "compare", "train", "report"}
+    assert document["plan"]["method"] == "optimal"
+    assert document["compare"]["scenario"] == "paper"
+    assert document["train"].keys() == {"optimal", "star"}
+    page = out / "report.html"
+    assert document["report"] == {"path": str(page)}
+    assert page.stat().st_size > 10_000
+    assert [read_run(out / name).measurement.method for name in ("optimal", "star")] == ["optimal", "star"]
+    again = hffm("demo", "--scenario", "tiny", "--rounds", 1, "-o", out)
+    assert again.code == 2
+    assert "--overwrite" in again.err

@@ -1,0 +1,80 @@
+"""What people read says what the values say."""
+
+import re
+
+import hffm_opt
+from hffm_opt.cli import screen
+from hffm_opt.cli.figures import figure, percent
+from hffm_opt.cli.views.plan import calendar
+from hffm_opt.plan.circulation import kind_of_round, tiers, top_kind, uniform
+from hffm_opt.problem import build_problem
+from hffm_opt.scenario.read import load_scenario
+from hffm_opt.solvers.registry import METHODS
+
+
+def test_the_certificate_in_words(hffm):
+    outcome = hffm_opt.plan("tiny", gap=0.5)
+    text = hffm("plan", "tiny", "--gap", "0.5").out
+    assert f"no plan costs less than {figure(outcome.bound, 6)}" in text
+    assert f"this one costs {figure(outcome.objective, 6)}" in text
+    assert percent(outcome.gap, 3) in text or "the least possible" in text
+    assert "minimising 1 × latency in s + 0.5 × energy in J per round" in text
+    assert "No proof" in hffm("plan", "tiny", "--method", "star").out
+
+
+def test_the_calendar_shows_every_average(hffm):
+    circulation = hffm_opt.plan("tiny").plan.circulation
+    text = hffm("plan", "tiny").out
+    top = top_kind(circulation)
+    for index, item in enumerate(circulation):
+        line = next(line for line in text.splitlines() if line.startswith(item.module) and "bit" in line)
+        found = re.findall(r"[·DEC](?= |$)", line.split("bit")[1])
+        levels = [tiers(circulation, kind_of_round(number, top))[index] for number in range(1, (1 << top) + 1)]
+        assert found == ["·DEC"[level] for level in levels]
+
+
+def test_a_plan_that_breaks_limits_names_them(hffm):
+    answer = hffm("plan", "tiny", "--method", "edge-only", "--max-latency", "1", "--max-energy", "1e9")
+    assert answer.code == 3
+    assert "drift Phi = 39999 exceeds drift_max = 20" in answer.out
+    assert "--max-latency" in answer.out
+    assert "--max-energy" not in answer.out
+
+
+def test_the_verdict_breaks_down_by_band_module_and_cell(hffm, tiny_plan):
+    verdict = hffm_opt.evaluate("tiny", tiny_plan)
+    text = hffm("evaluate", "tiny", tiny_plan).out
+    parts = verdict.breakdown
+    for values in (parts.energy_by_band_j, parts.energy_by_module_j, parts.energy_by_cell_j):
+        for name, value in values.items():
+            assert re.search(rf"^{re.escape(name)} +{re.escape(figure(value))} ", text, re.MULTILINE), name
+
+
+def test_the_comparison_has_a_line_for_each_method(hffm):
+    text = hffm("compare", "tiny").out
+    for name in METHODS:
+        assert re.search(rf"^{re.escape(name)} +(yes|no) ", text, re.MULTILINE), name
+    assert "edge-only: drift Phi = 39999 exceeds drift_max = 20" in text
+    assert "published" not in text
+
+
+def test_published_figures_stand_beside(hffm):
+    text = hffm("compare", "paper", "--methods", "star,h-fedfm-8+d2d", "--draws", "3").out
+    assert re.search(r"^star +yes +12\.100 +12\.10 +387\.20 +387\.20 ", text, re.MULTILINE)
+    assert "over 3 seeded draws" in text
+    assert "are J" in text
+
+
+def test_check_sums_a_sound_scenario_up(hffm):
+    text = hffm("check", "tiny").out
+    assert text.startswith("Sound: tiny")
+    assert "2 edges, 6 devices" in text
+
+
+def test_long_cycles_show_their_kinds_of_rounds(capsys):
+    problem = build_problem(load_scenario("tiny"))
+    screen.show(calendar(problem, uniform(problem, 1, 16, 64)))
+    title, header, _, adapters, *_ = capsys.readouterr().out.splitlines()
+    assert "64 rounds of a cycle" in title
+    assert header.split()[3:] == ["1", "2", "4", "8", "16", "32", "64"]
+    assert adapters.split("bit")[1].split() == ["D", "D", "D", "D", "E", "E", "C"]
