@@ -34,6 +34,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_PLACES[name]), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _Package(ModuleType):
     """The package, whose attribute ``plan`` is the function although a subpackage has the same name.
 
