@@ -10,6 +10,7 @@ has the last word, and the cheaper of the two answers is kept.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -137,9 +138,10 @@ def polish(
     per_round = calendar.counts / calendar.length
     before: dict[tuple[int, int], cp.Expression] = {}
     after: dict[tuple[int, int], cp.Expression] = {}
-    joules = cp.Variable(len(held.blocks), nonneg=True)
+    joules: list[cp.Expression] = []
+    shares: list[float] = []
     constraints: list[cp.Constraint] = []
-    for b, (block, event, column, items) in enumerate(zip(held.blocks, held.events, held.columns, parts, strict=True)):
+    for block, event, column, items in zip(held.blocks, held.events, held.columns, parts, strict=True):
         at, route = (block.cell, block.kind), event[column.route]
         for part in items:
             constraints += [] if part.program is None else part.program.constraints
@@ -147,7 +149,8 @@ def polish(
         late = sum((p.seconds for p in items if p.side == "after"), cp.Constant(route.after_s))
         before[at] = before.get(at, cp.Constant(0.0)) + early
         after[at] = after.get(at, cp.Constant(0.0)) + late
-        constraints.append(joules[b] >= sum((p.joules for p in items), cp.Constant(route.energy_j)))
+        joules += [cp.Constant(route.energy_j), *(p.joules for p in items)]
+        shares += [float(per_round[block.kind])] * (1 + len(items))
     endings: tuple[int | None, ...] = calendar.endings or (None,)
     spans = cp.Variable(2 * len(endings), nonneg=True)
     worth = np.repeat([1.0 / calendar.length if e is None else float(per_round[e]) for e in endings], 2)
@@ -159,12 +162,16 @@ def polish(
             if ending is not None and (i, ending) in after:
                 constraints.append(spans[2 * k + 1] >= after[i, ending])
     latency = worth @ spans
-    energy = np.array([per_round[block.kind] for block in held.blocks]) @ joules
+    energy = np.array(shares) @ cp.hstack(joules)
     if np.isfinite(weights.max_latency_s):
         constraints.append(latency <= weights.max_latency_s)
     if np.isfinite(weights.max_energy_j):
         constraints.append(energy <= weights.max_energy_j)
-    program = cp.Problem(cp.Minimize(weights.latency * latency + weights.energy * energy), constraints)
+    with warnings.catch_warnings():
+        # One expression per phase is what this program is made of; joining them in epigraph variables, as the warning
+        # asks, made Clarabel stall.
+        warnings.filterwarnings("ignore", message=".*contains too many subexpressions", category=UserWarning)
+        program = cp.Problem(cp.Minimize(weights.latency * latency + weights.energy * energy), constraints)
     try:
         run = solve_conic(program, tolerances=TOLERANCES)
     except ConicSolverError:
