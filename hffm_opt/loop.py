@@ -70,6 +70,7 @@ def adopt_plan(problem: Problem, plan: Plan) -> Outcome:
     return Outcome(
         method=plan.method,
         objective_name="weighted",
+        weights=(weights.latency_weight, weights.energy_weight, weights.drift_weight),
         status="feasible" if verdict.feasible else "infeasible",
         stop_reason="the plan was given: no proof sought",
         objective=value + weights.drift_weight * verdict.drift if verdict.feasible else None,

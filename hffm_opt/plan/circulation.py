@@ -98,7 +98,7 @@ def drift(problem: Problem, circulation: Circulation) -> float:
     the horizon, counts as the horizon.
 
     Source: the shape of two-level local-SGD bounds (Wang et al., arXiv 2010.12998) and of module-wise bounds (HSFL,
-    arXiv 2412.07197), with importance weights 1.
+    arXiv 2412.07197); the weights are the mean importance of the module's tasks, held in the divergences.
     """
     horizon = problem.scenario.planning.horizon_rounds
     local = np.array([c.local_rounds or horizon for c in circulation], dtype=float)

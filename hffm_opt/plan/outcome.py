@@ -17,11 +17,13 @@ class Outcome(Frozen):
     ``status``: ``optimal`` (the gap is within the tolerance asked for), ``feasible`` (a plan, with a proven bound if
     the method has one), ``limit`` (a limit ended the search; the plan is the best found). ``stop_reason`` says why in
     words. ``bound`` is a proven lower bound on the objective over the ``optimised`` decisions with the ``fixed`` ones
-    held; ``gap = (objective - bound) / |objective|``. ``objective`` is null where the plan breaks a limit.
+    held; ``gap = (objective - bound) / |objective|``. ``weights`` are those on latency (per s), energy (per J) and
+    drift that the objective stands for. ``objective`` is null where the plan breaks a limit.
     """
 
     method: str
     objective_name: Objective
+    weights: tuple[float, float, float]
     status: Status
     stop_reason: str
     objective: float | None

@@ -110,12 +110,15 @@ def build_problem(scenario: Scenario) -> Problem:
     def per_device(values: list[float]) -> Floats:
         return np.array(values, dtype=float)
 
+    importance = {task.name: task.importance for task in scenario.tasks}
+    # Phi weighs squared divergences by the mean importance of the tasks that a module serves.
+    weight = np.sqrt([np.mean([importance[task] for task in m.tasks] or [1.0]) for m in trainable])
     problem = Problem(
         scenario=scenario,
         modules=tuple(m.name for m in trainable),
         payload_bit=np.array([m.payload_bit for m in trainable], dtype=float),
-        divergence_within=np.array([m.divergence_within for m in trainable]),
-        divergence_between=np.array([m.divergence_between for m in trainable]),
+        divergence_within=np.array([m.divergence_within for m in trainable]) * weight,
+        divergence_between=np.array([m.divergence_between for m in trainable]) * weight,
         owners=np.array([[bool(tasks & set(m.tasks)) for m in trainable] for tasks in owned]),
         cycles=per_device([_cycles(scenario, d) if charged else 0.0 for d in scenario.devices]),
         cpu_min_hz=per_device([d.cpu_min_hz for d in scenario.devices]),

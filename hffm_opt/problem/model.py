@@ -41,7 +41,8 @@ class Cell:
 class Problem:
     """A scenario as arrays over U devices and M trainable modules.
 
-    ``owners[u, m]``: device u trains module m. ``cycles[u]``: CPU cycles of one round's training.
+    ``owners[u, m]``: device u trains module m. ``cycles[u]``: CPU cycles of one round's training. The divergences carry
+    the root of the modules' importance, so that their squares are Phi's coefficients.
     """
 
     scenario: Scenario

@@ -135,6 +135,7 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
     return Outcome(
         method=name,
         objective_name=request.objective,
+        weights=request.weights(),
         status=status,
         stop_reason=certified.stop_reason,
         objective=value if feasible else None,

@@ -63,6 +63,7 @@ def test_outcomes_round_trip():
     outcome = Outcome(
         method="star",
         objective_name="latency",
+        weights=(1.0, 0.0, 0.0),
         status="feasible",
         stop_reason="a rule, not a search",
         objective=1.5,
