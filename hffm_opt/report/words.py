@@ -11,11 +11,6 @@ from hffm_opt.report.compared import ComparedMethods, strongest_other
 from hffm_opt.report.numbers import change, gap, joules, number, percent, seconds
 from hffm_opt.report.run import Run
 
-_OBJECTIVES = {
-    "weighted": "the weighted sum of latency, energy and drift per round",
-    "latency": "the latency per round",
-    "energy": "the energy per round",
-}
 _TIERS = {
     "local": "training alone",
     "d2d": "the heads' average",
@@ -24,9 +19,18 @@ _TIERS = {
 }
 
 
+def objective_words(outcome: Outcome) -> str:
+    """Return what an outcome's objective is, with its weights."""
+    if outcome.objective_name != "weighted":
+        return f"the {outcome.objective_name} per round"
+    parts = ("s of latency", "J of energy", "unit of drift")
+    terms = [f"{number(weight)} per {part}" for weight, part in zip(outcome.weights, parts, strict=True) if weight]
+    return f"a weighted sum per round: {', '.join(terms)}"
+
+
 def certificate(outcome: Outcome) -> tuple[str, str]:
     """Return what is proven about a plan: a verdict of a few words, and the sentences that explain it."""
-    what = _OBJECTIVES[outcome.objective_name]
+    what = objective_words(outcome)
     if outcome.objective is None:
         return "Breaks a limit", f"The objective is {what}, but a plan that breaks a limit has none."
     costs = f"This plan costs {number(outcome.objective, 6)} ({what})."
