@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hffm_opt.errors import InputError
+from hffm_opt.solvers.engines.highs_outcome import (
+    Floats,
+    HighsOptions,
+    HighsOutcome,
+    Status,
+    StopReason,
+    relative_gap,
+)
 
-Floats = NDArray[np.float64]
+__all__ = [
+    "Floats",
+    "HighsModel",
+    "HighsOptions",
+    "HighsOutcome",
+    "Ints",
+    "Status",
+    "StopReason",
+    "relative_gap",
+    "spread",
+]
+
 Ints = NDArray[np.int64]
 
 ROWWISE = 2
@@ -31,75 +48,6 @@ ROWWISE = 2
 
 FEASIBLE_POINT = 2
 """HiGHS' code of a feasible point (``SolutionStatus::kSolutionStatusFeasible``)."""
-
-
-class Status(StrEnum):
-    """What a solve has in its hands."""
-
-    OPTIMAL = "optimal"
-    FEASIBLE = "feasible"
-    INFEASIBLE = "infeasible"
-    UNBOUNDED = "unbounded"
-    UNKNOWN = "unknown"
-
-
-class StopReason(StrEnum):
-    """Why a solve ended."""
-
-    GAP_CLOSED = "gap closed"
-    PROVEN_INFEASIBLE = "proven infeasible"
-    PROVEN_UNBOUNDED = "proven unbounded"
-    TIME_LIMIT = "time limit"
-    NODE_LIMIT = "node limit"
-    INTERRUPTED = "interrupted"
-    NUMERICS = "numerical trouble"
-
-
-@dataclass(frozen=True)
-class HighsOptions:
-    """How a solve is run.
-
-    ``relative_gap`` is HiGHS' gap ``|value - bound| / |value|``; ``tolerance`` bounds violations of rows,
-    bounds and integrality, so the model should be scaled to numbers near one. Presolve is off by default: HiGHS 1.15.1
-    proved a wrong optimum (0.13 % too high) of a relay-tree program through it, under every seed and tolerance.
-    """
-
-    time_limit_s: float = math.inf
-    node_limit: int | None = None
-    relative_gap: float = 0.0
-    absolute_gap: float = 0.0
-    threads: int = 1
-    seed: int = 0
-    tolerance: float = 1e-9
-    presolve: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class HighsOutcome:
-    """The answer of one solve; ``x`` is None when no feasible point is known, ``bound`` is a lower bound on
-    the optimum.
-    """
-
-    status: Status
-    stop_reason: StopReason
-    objective: float
-    bound: float
-    gap: float
-    seconds: float
-    nodes: int
-    violation: float
-    start_taken: bool | None
-    x: Floats | None = field(repr=False)
-
-
-def relative_gap(value: float, bound: float) -> float:
-    """Return ``(value - bound) / |value|``, never negative, 0 where both agree and infinity where one is
-    missing.
-    """
-    if not (math.isfinite(value) and math.isfinite(bound)):
-        return math.inf
-    difference = max(0.0, value - bound)
-    return 0.0 if difference == 0.0 else difference / abs(value) if value else math.inf
 
 
 class HighsModel:
@@ -182,13 +130,13 @@ class HighsModel:
         self._start = np.asarray(x, float).copy() if self.violation(x) <= 1e-7 else None
         return self._start is not None
 
-    def violation(self, x: Floats) -> float:
+    def violation(self, x: Floats, *, integer: bool = True) -> float:
         """Return the largest violation of a row, a bound or integrality, each relative to ``max(1,
         |limit|)``.
         """
         activity = self._matrix @ x
         parts = [_excess(x, self._lower, self._upper), _excess(activity, self._row_lower, self._row_upper)]
-        if self._integer.any():
+        if integer and self._integer.any():
             whole = x[self._integer]
             parts.append(float(np.abs(whole - np.round(whole)).max()))
         return max(parts)
@@ -202,10 +150,13 @@ class HighsModel:
         if self._highs.writeModel(str(path)) == highspy.HighsStatus.kError:
             raise InputError.one(str(path), "HiGHS cannot write the program here", "name a writable .mps or .lp file")
 
-    def solve(self, options: HighsOptions | None = None) -> HighsOutcome:
-        """Solve and recheck; KeyboardInterrupt stops HiGHS at its next check and is raised again afterwards."""
+    def solve(self, options: HighsOptions | None = None, *, relax: bool = False) -> HighsOutcome:
+        """Solve and recheck, without integrality if ``relax``; KeyboardInterrupt stops HiGHS at its next check and is
+        raised again afterwards.
+        """
         options = options or HighsOptions()
         self._configure(options)
+        self._highs.setOptionValue("solve_relaxation", relax)
         start, self._start = self._start, None
         if start is not None:
             solution = highspy.HighsSolution()
@@ -213,7 +164,7 @@ class HighsModel:
             self._highs.setSolution(solution)
         began = time.perf_counter()
         self._run()
-        return self._read(start, time.perf_counter() - began)
+        return self._read(start, time.perf_counter() - began, is_mip=not relax and bool(self._integer.any()))
 
     def _configure(self, options: HighsOptions) -> None:
         settings: dict[str, float | int | str] = {
@@ -262,20 +213,19 @@ class HighsModel:
             self._stop.clear()
             raise KeyboardInterrupt
 
-    def _read(self, start: Floats | None, seconds: float) -> HighsOutcome:
+    def _read(self, start: Floats | None, seconds: float, *, is_mip: bool) -> HighsOutcome:
         info = self._highs.getInfo()
         model_status = self._highs.getModelStatus()
         reason = _REASONS.get(model_status, StopReason.NUMERICS)
         if model_status == highspy.HighsModelStatus.kSolutionLimit:
             reason = StopReason.NODE_LIMIT
-        is_mip = bool(self._integer.any())
         x: Floats | None = None
         objective, bound, violation = math.inf, -math.inf, math.inf
         no_point = reason in (StopReason.PROVEN_INFEASIBLE, StopReason.PROVEN_UNBOUNDED)
         empty = model_status == _MODEL_STATUS.kModelEmpty
         if not no_point and (empty or info.primal_solution_status == FEASIBLE_POINT):
             candidate = np.array(self._highs.getSolution().col_value, dtype=np.float64)
-            violation = self.violation(candidate)
+            violation = self.violation(candidate, integer=is_mip)
             if violation <= 1e-6:
                 x, objective = candidate, self.value(candidate)
             else:

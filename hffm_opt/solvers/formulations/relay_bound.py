@@ -1,9 +1,10 @@
-"""Lower bounds on latency and energy that need no solver, and the shortest own-load times behind them.
+"""Lower bounds on latency and energy that need no solver, and the shortest path-load times behind them.
 
-Every device's load travels its own path, so for a fixed root and direction
+An arc out of i on the path of k carries at least what k and i own together, ``b(own_k + own_i)``. So for a fixed root
+and direction, with shortest times under those loads,
 
-    T >= max(floor, max over required k of ready_k + shortest time from k to the root under k's own load)
-    E >= sum over required k, not the root, of own_bit_k * min over k's arcs of joules_per_bit
+    T >= max(floor, max over required k of ready_k + shortest time from k to the root)
+    E >= sum over required k, not the root, of min over k's arcs of b(own_k) * joules_per_bit
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hffm_opt.solvers.formulations.tree_problem import Floats, TreeProblem, half_of
+from hffm_opt.solvers.formulations.tree_problem import Bools, Floats, TreeHalf, TreeProblem, half_of
 
 Ints = NDArray[np.int64]
 
@@ -25,7 +26,7 @@ def simple_bounds(problem: TreeProblem) -> Floats:
         half = half_of(problem, direction)
         links = np.isfinite(half.seconds_per_bit) & ~np.eye(problem.n, problem.n + 1, dtype=bool)
         links[:, problem.n] &= not problem.head_is_device
-        weight = link_times(links, half.seconds_per_bit, half.delay_s, own_bit[required])
+        weight = link_times(links, half, path_loads(problem)[required])
         joules = own_bit[:, None] * np.where(links, half.joules_per_bit, 0.0)
         cheapest = np.where(links, joules, np.inf).min(axis=1)
         for row, root in enumerate(problem.roots):
@@ -36,10 +37,25 @@ def simple_bounds(problem: TreeProblem) -> Floats:
     return bounds
 
 
-def link_times(links: NDArray[np.bool_], seconds_per_bit: Floats, delay_s: Floats, load_bit: Floats) -> Floats:
-    """Return the seconds [K, n, n+1] of every link under each of the loads [K], infinite where there is no link."""
-    seconds = np.where(links, seconds_per_bit, 0.0)
-    return np.where(links, seconds * load_bit[:, None, None] + delay_s, np.inf)
+def weighted_bounds(problem: TreeProblem, weight_time: float, weight_energy: float) -> Floats:
+    """Return lower bounds on the weighted sum for every allowed root, [R]; infinite for a root out of reach."""
+    bounds = simple_bounds(problem)
+    there = np.isfinite(bounds)
+    return np.where(there.all(axis=1), np.where(there, bounds, 0.0) @ [weight_time, weight_energy], np.inf)
+
+
+def path_loads(problem: TreeProblem) -> Floats:
+    """Return the least load [n, n] of an arc out of i on a path from k: what both own, or the least of any owner."""
+    union = problem.owners[:, None, :] | problem.owners[None, :, :]
+    load = np.asarray(union @ problem.payload_bit)
+    own_bit = problem.owners[problem.required] @ problem.payload_bit
+    return np.maximum(load, own_bit.min()) if own_bit.size else load
+
+
+def link_times(links: Bools, half: TreeHalf, load_bit: Floats) -> Floats:
+    """Return the seconds [K, n, n+1] of every link under loads [K, n] by path and sender, infinite without a link."""
+    seconds = np.where(links, half.seconds_per_bit, 0.0)
+    return np.where(links, seconds * load_bit[:, :, None] + half.delay_s, np.inf)
 
 
 def shortest_remaining(weight: Floats, roots: tuple[int, ...]) -> Floats:

@@ -21,8 +21,8 @@ from hffm_opt.errors import InfeasibleError, LimitReachedError
 from hffm_opt.solvers.engines.highs import HighsOptions, Status
 from hffm_opt.solvers.formulations.relay_index import TreeProgram
 from hffm_opt.solvers.formulations.relay_model import build
+from hffm_opt.solvers.formulations.relay_program import horizon_of, solve_program
 from hffm_opt.solvers.formulations.relay_start import Goal, starting_trees
-from hffm_opt.solvers.formulations.relay_tree import horizon_of, solve_program
 from hffm_opt.solvers.formulations.tree_enumeration import MAX_DEVICES
 from hffm_opt.solvers.formulations.tree_front import (
     RESOLUTION,
@@ -57,12 +57,13 @@ def pareto_front(
     ``time_limit_s``.
 
     >>> import numpy as np
-    >>> slow, dear = np.array([[0, 1, 9], [1, 0, 1], [9, 1, 0.0]]), np.array([[0, 4, 1], [4, 0, 4], [1, 4,
-    0.0]])
+    >>> slow = np.array([[0.0, 1.0, 9.0], [1.0, 0.0, 1.0], [9.0, 1.0, 0.0]])
+    >>> dear = np.array([[0.0, 4.0, 1.0], [4.0, 0.0, 4.0], [1.0, 4.0, 0.0]])
     >>> cell = TreeProblem(slow, dear, np.array([1.0]), np.ones((2, 1), bool), roots=(2,))
     >>> [(s.time_s, s.energy_j) for s in pareto_front(cell)]
     [(2.0, 8.0), (9.0, 5.0)]
     """
+    method = FrontMethod(method)
     check_reachable(problem)
     small = problem.n <= MAX_DEVICES
     if method is FrontMethod.ENUMERATION or (method is FrontMethod.AUTO and small):
@@ -86,7 +87,7 @@ def min_energy(problem: TreeProblem, method: FrontMethod = FrontMethod.AUTO) -> 
 
 
 def _end(problem: TreeProblem, goal: Goal, method: FrontMethod) -> TreeSolution:
-    if method is not FrontMethod.PROGRAM and problem.n <= MAX_DEVICES:
+    if FrontMethod(method) is not FrontMethod.PROGRAM and problem.n <= MAX_DEVICES:
         front = pareto_front(problem, method)
         return front[0] if goal.weight_time else front[-1]
     check_reachable(problem)

@@ -69,11 +69,12 @@ class TreeProgram:
         """Minimise ``weight_time * T + weight_energy * E`` with T and E in the program's units."""
         self.model.set_cost([self.time, self.energy], [weight_time, weight_energy])
 
-    def set_limits(self, max_time_s: float, max_energy_j: float) -> None:
-        """Bound latency [s] and energy [J]; the horizon always holds too."""
+    def set_limits(self, max_time_s: float, max_energy_j: float, earliest_s: float = 0.0) -> None:
+        """Bound latency [s] and energy [J] from above, latency from below; the horizon always holds too."""
         time_limit = min(max_time_s, self.horizon.time_s) / self.horizon.time_unit_s
         energy_limit = min(max_energy_j, self.horizon.energy_j) / self.horizon.energy_unit_j
-        self.model.set_column_bounds([self.time, self.energy], 0.0, [time_limit, energy_limit])
+        earliest = earliest_s / self.horizon.time_unit_s
+        self.model.set_column_bounds([self.time, self.energy], [earliest, 0.0], [time_limit, energy_limit])
 
 
 @dataclass(frozen=True, eq=False)

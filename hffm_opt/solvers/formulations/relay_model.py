@@ -7,15 +7,16 @@ owners, payload b_g [bit]. Per direction (written for one; both share the head h
     0 <= f^k_a <= 1     device k's unit of flow         0 <= c_ag <= 1   arc a carries a copy of group g
     out(x, v) = 1 - h_v on devices k, <= 1 - h_v else   out(f^k, v) - in(f^k, v) = [v = k] - h_v
     f^k_a <= c_ag (g owned by k),  c_ag <= x_a
-    T >= ready_k + sum_a (seconds_per_bit_a * b_own(k) + delay_a) f^k_a                           own-load
-    path rows E  = sum_a joules_per_bit_a sum_g b_g c_ag sum_a f^k_a <= max_hops,  in(x, v) <= max_fan_in
-    (max_uplinks at the edge server)
+    T >= ready_k + sum_{a=(i,j)} (seconds_per_bit_a * b(own_k + own_i) + delay_a) f^k_a
+    E  = sum_a joules_per_bit_a sum_g b_g c_ag
+    sum_a f^k_a <= max_hops,  in(x, v) <= max_fan_in (max_uplinks at the edge server)
 
 Where all devices own the same modules the load of every arc is known and the path rows are the latency.
-Otherwise they are a relaxation, and potentials make it exact, R_i being when i has everything of its subtree:
+Otherwise they are a relaxation (an arc out of i on k's path carries at least what k and i own), and potentials make it
+exact, R_i being when i has everything of its subtree:
 
     R_j >= R_i + seconds_per_bit_a * sum_g b_g c_ag + delay_a - M_a (1 - x_a),  R_i >= ready_i,  T >= R_i
-    M_a = (U - shortest own-load time from i to a root) - ready_j,   U an upper bound on T
+    M_a = (U - shortest path-load time from i to a root) - ready_j,   U an upper bound on T
 
 Units inside: seconds and joules are divided by those of a known tree, so that coefficients are near one.
 Source: DESIGN section 6.1; directed multi-commodity Steiner flow after Wong, Math. Programming 28 (1984).
@@ -28,7 +29,7 @@ import math
 import numpy as np
 
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
-from hffm_opt.solvers.formulations.relay_bound import link_times, shortest_reaching, shortest_remaining
+from hffm_opt.solvers.formulations.relay_bound import link_times, path_loads, shortest_reaching, shortest_remaining
 from hffm_opt.solvers.formulations.relay_index import (
     HalfIndex,
     Horizon,
@@ -96,12 +97,10 @@ class _HalfBuilder:
         self.direction, self.half = direction, half_of(problem, direction)
         self.horizon, self.time_limit_s, self.with_time = horizon, time_limit_s, with_time
         self.n, self.devices = problem.n, groups.devices
-        self.load = np.full(self.n, groups.own_bit.min(initial=math.inf) if self.devices.size else 0.0)
-        self.load[self.devices] = groups.own_bit
+        self.load = path_loads(problem)
         self.links = self._links()
-        self.remaining = shortest_remaining(
-            link_times(self.links, self.half.seconds_per_bit, self.half.delay_s, self.load), problem.roots
-        )
+        self.seconds = link_times(self.links, self.half, self.load)
+        self.remaining = shortest_remaining(self.seconds, problem.roots)
         self.passes = self._passes()
         usable = np.array(self.passes.any(axis=0))
         usable[self.devices] = self.passes[np.arange(self.devices.size), self.devices]
@@ -151,16 +150,15 @@ class _HalfBuilder:
     def _passes(self) -> Bools:
         """Mark the arcs [K, n, n+1] on which device k's flow can still end within the horizon.
 
-        On its way it meets at least its own load, so its shortest own-load path through the arc must fit.
+        Its shortest path through the arc under the loads that it surely meets must fit.
         """
         passes = np.broadcast_to(self.links, (self.devices.size, *self.links.shape)).copy()
         if self.with_time:
-            half, own_bit = self.half, self.load[self.devices]
-            weight = link_times(self.links, half.seconds_per_bit, half.delay_s, own_bit)
+            weight = self.seconds[self.devices]
             reach = shortest_reaching(weight, self.devices) + self.half.ready_s[self.devices, None]
             finish = reach[:, :, None] + weight + self.remaining[self.devices][:, None, :]
             passes &= finish <= self.time_limit_s * (1 + 1e-9)
-        joules = np.where(self.links, self.half.joules_per_bit, 0.0) * self.load[self.devices][:, None, None]
+        joules = np.where(self.links, self.half.joules_per_bit, 0.0) * self.load[self.devices][:, :, None]
         return np.asarray(passes & (joules <= self.horizon.energy_j * (1 + 1e-9)))
 
     def _carry_columns(self) -> Ints:
@@ -234,8 +232,7 @@ class _HalfBuilder:
         unit, half = self.horizon.time_unit_s, self.half
         for row, k in enumerate(self.devices):
             there = self.flow[row] >= 0
-            arc = self.child[there], self.parent[there]
-            seconds = half.seconds_per_bit[arc] * self.load[k] + half.delay_s[arc]
+            seconds = self.seconds[k, self.child[there], self.parent[there]]
             columns = np.append(self.flow[row][there], self.time)
             values = np.append(-seconds / unit, 1.0)
             self.builder.add_rows(np.zeros(columns.size), columns, values, lower=half.ready_s[k] / unit, count=1)

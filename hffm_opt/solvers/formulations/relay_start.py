@@ -7,11 +7,13 @@ trees of :mod:`~hffm_opt.solvers.formulations.tree_enumeration` are.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hffm_opt.seeds import derive
 from hffm_opt.solvers.formulations.tree_enumeration import arc_loads, path_matrix
 from hffm_opt.solvers.formulations.tree_problem import (
     Bools,
@@ -24,6 +26,10 @@ from hffm_opt.solvers.formulations.tree_problem import (
 )
 
 Ints = NDArray[np.int64]
+
+
+SWEEPS = 60
+"""Moves after which local search gives up; cells of forty devices need about twenty."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,15 @@ class Goal:
         return np.asarray(self.weight_time * time_s + self.weight_energy * energy_j + 1e9 * over)
 
 
-def starting_trees(problem: TreeProblem, goal: Goal, *, sweeps: int = 60) -> list[TreeSolution]:
+def starting_trees(
+    problem: TreeProblem, goal: Goal, *, kicks: int = 0, seed: int = 0, deadline: float = math.inf
+) -> list[TreeSolution]:
     """Return one improved tree pair per root, best first; empty where the construction meets no feasible
     tree.
 
-    The two directions of a pair are improved one after the other, each with the other's cost held fixed.
+    The two directions of a pair are improved one after the other, each with the other's cost held fixed. ``kicks``
+    times the result is shaken by moving three random devices and improved again (iterated local search), but not after
+    ``deadline`` on ``time.perf_counter``.
     """
     found: list[tuple[float, TreeSolution]] = []
     for root in problem.roots:
@@ -64,18 +74,21 @@ def starting_trees(problem: TreeProblem, goal: Goal, *, sweeps: int = 60) -> lis
             for d in parents:
                 others = [costs[o] for o in parents if o is not d]
                 base = sum(float(c[0][0]) for c in others), sum(float(c[1][0]) for c in others)
-                parents[d] = _improve(problem, halves[d], root, parents[d], goal, base, sweeps)
+                parents[d] = _improve(problem, halves[d], root, parents[d], goal, base)
+                if kicks:
+                    rng = derive(seed, "kicks", root, d)
+                    parents[d] = _shaken(problem, halves[d], root, parents[d], goal, base, kicks, rng, deadline)
                 costs[d] = _price(problem, halves[d], parents[d][None])
-        time = sum(float(c[0][0]) for c in costs.values())
-        energy = sum(float(c[1][0]) for c in costs.values())
+        time_s = sum(float(c[0][0]) for c in costs.values())
+        energy_j = sum(float(c[1][0]) for c in costs.values())
         solution = TreeSolution(
             head=None if root == problem.n else root,
             up_parent=_tuple(parents.get(Direction.GATHER)),
             down_parent=_tuple(parents.get(Direction.SCATTER)),
-            time_s=time,
-            energy_j=energy,
+            time_s=time_s,
+            energy_j=energy_j,
         )
-        found.append((float(goal.merit(np.array(time), np.array(energy))), solution))
+        found.append((float(goal.merit(np.array(time_s), np.array(energy_j))), solution))
     found.sort(key=lambda pair: pair[0])
     return [solution for _, solution in found]
 
@@ -170,7 +183,6 @@ def _improve(
     parents: Ints,
     goal: Goal,
     base: tuple[float, float],
-    sweeps: int,
 ) -> Ints:
     """Move the best single device to another parent (through an unused relay, too) until nothing gets better."""
     n = problem.n
@@ -181,11 +193,11 @@ def _improve(
     child, parent = np.nonzero(there)
 
     def merit(trees: Ints) -> Floats:
-        time, energy = _price(problem, half, trees)
-        return goal.merit(base[0] + time, base[1] + energy)
+        time_s, energy_j = _price(problem, half, trees)
+        return goal.merit(base[0] + time_s, base[1] + energy_j)
 
     best, value = parents, float(merit(parents[None])[0])
-    for _ in range(sweeps):
+    for _ in range(SWEEPS):
         inside = (best >= 0) | (np.arange(n) == root)
         moved = np.repeat(best[None], child.size, axis=0)
         moved[np.arange(child.size), child] = parent
@@ -202,6 +214,43 @@ def _improve(
         if values[pick] >= value * (1 - 1e-12):
             break
         best, value = trees[pick], float(values[pick])
+    return best
+
+
+def _shaken(
+    problem: TreeProblem,
+    half: TreeHalf,
+    root: int,
+    parents: Ints,
+    goal: Goal,
+    base: tuple[float, float],
+    kicks: int,
+    rng: np.random.Generator,
+    deadline: float,
+) -> Ints:
+    """Move three random devices of the best tree to random parents and improve, ``kicks`` times; keep the best."""
+
+    def merit(tree: Ints) -> float:
+        time_s, energy_j = _price(problem, half, tree[None])
+        return float(goal.merit(base[0] + time_s, base[1] + energy_j)[0])
+
+    best, value = parents, merit(parents)
+    inside = np.flatnonzero(parents >= 0)
+    for _ in range(kicks if inside.size > 3 else 0):
+        if time.perf_counter() >= deadline:
+            break
+        tree = best.copy()
+        for v in rng.choice(np.flatnonzero(tree >= 0), size=3, replace=False):
+            open_to = np.flatnonzero(np.isfinite(half.seconds_per_bit[v]))
+            open_to = open_to[(open_to != v) & ((open_to == root) | np.append(tree >= 0, False)[open_to])]
+            if open_to.size:
+                tree[v] = rng.choice(open_to)
+        tree = _prune(problem, tree)
+        if not (_rooted(tree[None], root).all() and _within_limits(problem, tree[None]).all()):
+            continue
+        tree = _improve(problem, half, root, tree, goal, base)
+        if merit(tree) < value:
+            best, value = tree, merit(tree)
     return best
 
 

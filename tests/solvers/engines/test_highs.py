@@ -43,6 +43,16 @@ def test_optima_equal_scipys(seed: int) -> None:
     assert relaxed.solve().objective == pytest.approx(linprog(cost, weight, np.full(6, 2.0), bounds=(0, 1)).fun)
 
 
+def test_a_relaxation_is_the_linear_program_and_the_integers_come_back() -> None:
+    model, cost, weight = knapsack(2, 12)
+    bounded = linprog(cost, weight, np.full(6, 2.0), bounds=(0, 1)).fun
+    integer = model.solve().objective
+    relaxed = model.solve(relax=True)
+    assert relaxed.objective == relaxed.bound == pytest.approx(bounded)
+    assert relaxed.objective < integer
+    assert model.solve().objective == pytest.approx(integer)
+
+
 def test_a_limit_leaves_a_value_and_a_valid_bound() -> None:
     best = knapsack(1)[0].solve()
     stopped = knapsack(1)[0].solve(HighsOptions(node_limit=1))
