@@ -19,7 +19,7 @@ from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.generation import cells_of, judge_allocated, polished
 from hffm_opt.solvers.joint.infeasible import explain
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
-from hffm_opt.solvers.joint.states import State, all_states, states_of
+from hffm_opt.solvers.joint.states import State, possible_states, states_of, unclustered
 from hffm_opt.solvers.request import Certified, Request
 
 Progress = Callable[[str], None]
@@ -91,7 +91,7 @@ def _search_all(space: _Space, weights: Weights, request: Request, progress: Pro
     problem = space.problem
     top = max(problem.scenario.planning.periods).bit_length() - 1
     firsts: list[int | None] = [None, *range(top + 1)]
-    masters = space.masters(top, firsts, all_states(problem), weights)
+    masters = space.masters(top, firsts, possible_states(problem), weights)
     return search(
         problem,
         masters,
@@ -108,6 +108,13 @@ def _judge_held(space: _Space, circulation: Circulation, weights: Weights) -> Fo
     top = top_kind(circulation)
     states = states_of(circulation, top)
     first = next((j for j, state in enumerate(states) if max(state) == 3), None)
+    headless = [cell.edge.name for state in states for cell in unclustered(problem, state)]
+    if headless:
+        raise InfeasibleError.one(
+            "--circulation",
+            f"it averages over D2D links, but in cell {headless[0]} no device can head all owners",
+            "hold a circulation without D2D, or give the cell's devices D2D links",
+        )
     penalty = drift(problem, circulation)
     if penalty > weights.max_drift * (1 + 1e-9):
         raise InfeasibleError.one(

@@ -41,11 +41,13 @@ def phase_floor(
         return np.asarray(np.where(loads > 0, np.where(linked, cost, np.inf), 0.0).min(axis=1))
 
     patient, pressed = cheapest(0.0), cheapest(weight_time)
+    # A device without a link can only be the head; elsewhere its infinite energy alone rules the head out.
+    hurry = np.where(np.isfinite(patient), pressed, 0.0) - np.where(np.isfinite(patient), patient, 0.0)
     exempt = range(n) if key.clustered else (n,)
     moving = min(
-        float(np.delete(patient, h).sum() + np.delete(pressed - patient, h).max(initial=0.0))
+        float(np.delete(patient, h).sum() + np.delete(hurry, h).max(initial=0.0))
         if h < n
-        else float(patient.sum() + (pressed - patient).max(initial=0.0))
+        else float(patient.sum() + hurry.max(initial=0.0))
         for h in exempt
     )
     if not key.trains:

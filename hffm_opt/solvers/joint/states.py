@@ -34,6 +34,30 @@ def all_states(problem: Problem) -> tuple[State, ...]:
     return tuple(product(range(4), repeat=count))
 
 
+def heads_of(cell: Cell, owners: Bools) -> Bools:
+    """Return which devices [n] can head all owners: each reaches it over D2D links, and it reaches each."""
+    reach = (cell.d2d_gain > 0) | np.eye(cell.size, dtype=bool)
+    for _ in range(cell.size):
+        reach = reach @ reach
+    users = owners.any(axis=1)
+    return np.asarray(reach[users].all(axis=0) & reach[:, users].all(axis=1))
+
+
+def unclustered(problem: Problem, state: State) -> tuple[Cell, ...]:
+    """Return the cells in which no device can head the cluster that a state asks for."""
+    asked = [(cell, at_tiers(problem, cell, state, Tier.D2D)) for cell in problem.cells]
+    return tuple(cell for cell, owners in asked if owners.any() and not heads_of(cell, owners).any())
+
+
+def possible_states(problem: Problem) -> tuple[State, ...]:
+    """Return the states for which every cell has a head where it needs one.
+
+    Raises:
+        InputError: too many modules, as :func:`all_states`.
+    """
+    return tuple(state for state in all_states(problem) if not unclustered(problem, state))
+
+
 def states_of(circulation: Circulation, top: int) -> tuple[State, ...]:
     """Return the state of every kind of round 0..top of a circulation."""
     return tuple(tuple(tiers(circulation, kind).tolist()) for kind in range(top + 1))
