@@ -56,9 +56,9 @@ def _count_modules(
 
     def bare() -> Tensor:
         hidden = first
-        for index in range(1, backbone.depth):
+        for index in range(1, backbone.depth - 1):
             hidden = backbone.layer(index, hidden, mask)
-        return backbone.pool(hidden)
+        return backbone.pool(backbone.last_layer(hidden, mask) if backbone.depth > 1 else hidden)
 
     ahead = count_flop(lambda: frozen_part(backbone, *inputs))
     frozen = _count_both(bare, [first])

@@ -35,18 +35,22 @@ def test_the_shipped_card_is_what_is_counted() -> None:
 
 
 def test_flops_are_those_of_the_arithmetic() -> None:
-    products = 4 * WIDTH * WIDTH + 2 * WIDTH * FEED_FORWARD
+    matrices = 4 * WIDTH * WIDTH + 2 * WIDTH * FEED_FORWARD
     attention = 2 * TOKENS * WIDTH
-    layer = 2 * TOKENS * (products + attention)
+    layer = 2 * TOKENS * (matrices + attention)
+    # Of the last layer only the first token goes on; keys and values are those of all tokens.
+    last_matrices = TOKENS * 2 * WIDTH * WIDTH + 2 * WIDTH * WIDTH + 2 * WIDTH * FEED_FORWARD
     patches, pooler = 2 * PATCHES * PATCH * WIDTH, 2 * WIDTH * WIDTH
-    assert module("backbone").forward_flop == patches + DEPTH * layer + pooler
+    ahead = patches + (DEPTH - 1) * layer + 2 * (last_matrices + attention) + pooler
+    assert module("backbone").forward_flop == ahead
     # Backwards, a frozen matrix costs one product; attention's products have two inputs each and cost two.
-    assert module("backbone").backward_flop == (DEPTH - 1) * 2 * TOKENS * (products + 2 * attention) + pooler
+    back = (DEPTH - 2) * 2 * TOKENS * (matrices + 2 * attention) + 2 * (last_matrices + 2 * attention) + pooler
+    assert module("backbone").backward_flop == back
     inner = 2 * Learning().adapter_width
     one = 2 * TOKENS * WIDTH * inner
-    assert module("adapters").forward_flop == DEPTH * 2 * one
+    assert module("adapters").forward_flop == (DEPTH - 1) * 2 * one + 2 * one // TOKENS
     # Two products for each of a layer's two matrices, but no gradient goes below the first adapter.
-    assert module("adapters").backward_flop == DEPTH * 4 * one - one
+    assert module("adapters").backward_flop == (DEPTH - 1) * 4 * one + 4 * one // TOKENS - one
     for task in EMBEDDED_TASKS:
         assert module(f"head-{task.name}").forward_flop == 2 * WIDTH * task.answers
         assert module(f"head-{task.name}").backward_flop == 4 * WIDTH * task.answers

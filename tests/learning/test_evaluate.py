@@ -61,7 +61,7 @@ def test_equal_models_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> Non
     same = StackedStates.repeat(start().model_of(1), 20)
     found = evaluator.evaluate(same, "shapes")
     assert len(found) == 20 and len(set(map(id, found))) == 1
-    assert sum(runs) == 30 * (backbone().depth - 1)
+    assert sum(runs) == 30 * (backbone().depth - 2)
     changed = same.replace("head-digits", [3], {k: 0 * t for k, t in same.of_device(3, "head-digits").items()})
     assert distinct_rows(changed, ["adapters", "head-shapes"], range(20)) == ([0], [0] * 20)
     assert distinct_rows(changed, ["head-digits"], [2, 3]) == ([2, 3], [0, 1])

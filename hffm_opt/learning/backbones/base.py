@@ -36,6 +36,13 @@ class Backbone(Protocol):
         """Return the hidden states [N, S, width] after layer ``index``."""
         ...
 
+    def last_layer(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Return what :meth:`pool` reads of the last layer's hidden states, [N, 1, width], and compute no more.
+
+        Equal to ``layer(depth - 1, hidden, mask)[:, :1]``.
+        """
+        ...
+
     def pool(self, hidden: Tensor) -> Tensor:
         """Return one vector per sample, [N, width], of the last layer's hidden states."""
         ...

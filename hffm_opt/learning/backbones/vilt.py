@@ -86,6 +86,30 @@ class ViltBackbone(nn.Module):
         output: Tensor = self.model.encoder.layer[index](hidden, mask)[0]
         return output
 
+    def last_layer(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Return the first token's states [N, 1, width] after the last layer.
+
+        Only the keys and values of that layer are needed for all tokens.
+        """
+        block = self.model.encoder.layer[self.depth - 1]
+        attention = block.attention.attention
+        normed = block.layernorm_before(hidden)
+        heads = (attention.num_attention_heads, attention.attention_head_size)
+
+        def split(values: Tensor) -> Tensor:
+            return values.unflatten(-1, heads).transpose(1, 2)
+
+        query, key, value = (
+            split(attention.query(normed[:, :1])),
+            split(attention.key(normed)),
+            split(attention.value(normed)),
+        )
+        scores = query @ key.transpose(-1, -2) / heads[1] ** 0.5 + mask
+        context = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+        first = block.attention.output(context, normed[:, :1]) + hidden[:, :1]
+        output: Tensor = block.output(block.intermediate(block.layernorm_after(first)), first)
+        return output
+
     def pool(self, hidden: Tensor) -> Tensor:
         """Return the pooled first token of the last layer's hidden states, [N, width]."""
         pooled: Tensor = self.model.pooler(self.model.layernorm(hidden))

@@ -41,12 +41,14 @@ def pooled_output(backbone: Backbone, hidden: Tensor, mask: Tensor, adapters: St
     layers = zip(
         *(adapters[key].unbind(1) for key in ("down_weight", "down_bias", "up_weight", "up_bias")), strict=True
     )
-    devices, shape = len(adapters["up_bias"]), hidden.shape
+    devices, width = len(adapters["up_bias"]), hidden.shape[-1]
     for index, weights in enumerate(layers):
-        if index:
+        if index and index == backbone.depth - 1:
+            hidden = backbone.last_layer(hidden, mask)
+        elif index:
             hidden = backbone.layer(index, hidden, mask)
-        hidden = adapt(hidden.reshape(devices, -1, shape[-1]), *weights).view(shape)
-    return backbone.pool(hidden).view(devices, -1, shape[-1])
+        hidden = adapt(hidden.reshape(devices, -1, width), *weights).view(hidden.shape)
+    return backbone.pool(hidden).view(devices, -1, width)
 
 
 def stacked_logits(backbone: Backbone, hidden: Tensor, mask: Tensor, adapters: State, head: State) -> Tensor:

@@ -145,3 +145,12 @@ def test_a_model_that_samples_its_patches_is_refused(small: ViltBackbone) -> Non
     other.model.config.max_image_length = 10
     with pytest.raises(InputError, match="max_image_length"):
         ViltBackbone(other.model, "sampling", small.processor)
+
+
+def test_last_layer_is_the_first_token_of_the_whole_layer() -> None:
+    small = load_backbone("vilt-small")
+    hidden = torch.randn(3, 9, small.width, generator=torch.Generator().manual_seed(5))
+    mask = torch.zeros(3, 1, 1, 9)
+    mask[1, ..., 4:] = torch.finfo(torch.float32).min
+    whole = small.layer(small.depth - 1, hidden, mask)[:, :1]
+    torch.testing.assert_close(small.last_layer(hidden, mask), whole, rtol=1e-5, atol=1e-6)
