@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo test check install clean
 
 demo: $(STAMP)
-	$(BIN)/hffm demo -o demo-run
+	$(BIN)/hffm demo -o demo-run --overwrite
 
 test: check
 	$(BIN)/python -m pytest -n 2

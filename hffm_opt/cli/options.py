@@ -36,7 +36,13 @@ MaxDrift = Annotated[
         help="Limit on the learning penalty Phi (default: the scenario's; inf lifts it).", rich_help_panel=LIMITS
     ),
 ]
-Gap = Annotated[float | None, typer.Option(help="Stop at this relative gap (default: 1e-4).", rich_help_panel=STOP)]
+Gap = Annotated[
+    float | None,
+    typer.Option(
+        help="Stop at this relative gap (default: 1e-4, or 1e-3 where bandwidth, power and CPU speed are chosen too).",
+        rich_help_panel=STOP,
+    ),
+]
 TimeLimit = Annotated[
     float | None, typer.Option(help="Stop after so many seconds (default: 300).", rich_help_panel=STOP)
 ]

@@ -67,8 +67,7 @@ def plan(
     if json:
         screen.document(outcome.model_dump(mode="json"))
     else:
-        goal = view.goal_in_words(given.planning, objective, latency_weight, energy_weight)
-        screen.show(*view.plan_view(build_problem(given), outcome, goal, max_drift, max_latency, max_energy))
+        screen.show(*view.plan_view(build_problem(given), outcome, max_drift, max_latency, max_energy))
         if out is not None:
             screen.note(f"Written to {out}. Next: hffm train {scenario} --plan {out} --rounds 16")
     return 0 if outcome.feasible else INFEASIBLE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,21 +18,44 @@ SHOWN_FINDINGS = 10
 INTERRUPTED = 130
 
 
-def console(stream: TextIO) -> Console:
-    """Return a console for a stream; into a pipe it writes lines of a fixed width, without colours."""
-    from rich.console import Console
+def console(stream: TextIO, least_width: int = 0) -> Console:
+    """Return a console for a stream: as wide as the terminal, and without colours in a pipe."""
+    from rich.console import Console, ConsoleDimensions
 
-    piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(file=stream, highlight=False, width=PIPE_WIDTH if piped else None)
+    width = PIPE_WIDTH if not stream.isatty() else None
+    found = Console(file=stream, highlight=False, width=width)
+    found.size = ConsoleDimensions(max(found.width, least_width), found.height)
+    return found
 
 
 def show(*parts: RenderableType) -> None:
-    """Print to standard output, a blank line between parts."""
+    """Print to standard output, a blank line between parts; numbers are never cut, however narrow the terminal."""
+    from rich.measure import Measurement
+
     out = console(sys.stdout)
+    wide = out.options.update(width=PIPE_WIDTH * 10)
+    for part in parts:
+        _hold_widths(part)
+    out = console(sys.stdout, max((Measurement.get(out, wide, part).minimum for part in parts), default=0))
     for i, part in enumerate(parts):
         if i:
             out.print()
         out.print(part)
+
+
+def _hold_widths(part: RenderableType) -> None:
+    """Keep the columns that must not wrap as wide as their content: rich itself would cut them."""
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.table import Table
+
+    if isinstance(part, Group):
+        for inner in part.renderables:
+            _hold_widths(inner)
+    elif isinstance(part, Table):
+        for column in part.columns:
+            if column.no_wrap:
+                column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
 
 
 def note(text: str) -> None:

@@ -65,6 +65,13 @@ def test_published_figures_stand_beside(hffm):
     assert "are J" in text
 
 
+def test_a_narrow_terminal_cuts_no_figure(hffm, monkeypatch):
+    wide = hffm("compare", "paper", "--methods", "star").out
+    monkeypatch.setattr(screen, "PIPE_WIDTH", 60)
+    assert hffm("compare", "paper", "--methods", "star").out.splitlines()[:4] == wide.splitlines()[:4]
+    assert "…" not in hffm("plan", "tiny", "--method", "h-fedfm-2+d2d").out
+
+
 def test_check_sums_a_sound_scenario_up(hffm):
     text = hffm("check", "tiny").out
     assert text.startswith("Sound: tiny")

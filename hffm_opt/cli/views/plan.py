@@ -18,36 +18,30 @@ from hffm_opt.plan.model import CellPlan, Plan, RoundPlan, Tree
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.plan.referee import KindCosts, evaluate_plan, kind_costs
 from hffm_opt.problem.model import Problem
-from hffm_opt.scenario.model import Planning
 
 LONGEST_CALENDAR = 32
 SYMBOLS = {Tier.LOCAL: ("·", "dim"), Tier.D2D: ("D", "cyan"), Tier.EDGE: ("E", "green"), Tier.CLOUD: ("C", "bold blue")}
 LEGEND = "· stays local   D averaged at the cluster's head   E at the edge server   C at the cloud"
 
 
-def goal_in_words(planning: Planning, objective: str, latency_weight: float | None, energy_weight: float | None) -> str:
+def goal_in_words(outcome: Outcome) -> str:
     """Return the objective as a formula in words."""
-    if objective != "weighted":
-        return f"{objective} per round"
-    weights = {
-        "latency in s": planning.latency_weight if latency_weight is None else latency_weight,
-        "energy in J": planning.energy_weight if energy_weight is None else energy_weight,
-        "Phi": planning.drift_weight,
-    }
-    return " + ".join(f"{weight:g} × {name}" for name, weight in weights.items() if weight) + " per round"
+    if outcome.objective_name != "weighted":
+        return f"{outcome.objective_name} per round"
+    named = zip(outcome.weights, ("latency in s", "energy in J", "Phi"), strict=True)
+    return " + ".join(f"{weight:g} × {name}" for weight, name in named if weight) + " per round"
 
 
 def plan_view(
     problem: Problem,
     outcome: Outcome,
-    goal: str,
     max_drift: float | None = None,
     max_latency: float | None = None,
     max_energy: float | None = None,
 ) -> Iterator[RenderableType]:
     """Yield what people want to know of a plan: certificate, figures, calendar, kinds of rounds, routes."""
     costs = kind_costs(problem, outcome.plan)
-    yield certificate(outcome, goal)
+    yield certificate(outcome)
     if not outcome.feasible:
         yield Group(*broken_limits(problem, outcome, max_drift, max_latency, max_energy))
     yield figures(problem, outcome, max_drift)
@@ -56,9 +50,11 @@ def plan_view(
     yield routes(outcome.plan)
 
 
-def certificate(outcome: Outcome, goal: str) -> RenderableType:
+def certificate(outcome: Outcome) -> RenderableType:
     """Return what is proven about a plan, in plain words."""
-    head = Text.assemble((outcome.method, "bold"), f" on {outcome.plan.scenario.name}, minimising {goal}")
+    head = Text.assemble(
+        (outcome.method, "bold"), f" on {outcome.plan.scenario.name}, minimising {goal_in_words(outcome)}"
+    )
     if outcome.bound is not None and outcome.objective is not None:
         closed = outcome.gap is None or outcome.gap < SMALL_RISE
         above = "the least possible" if closed else f"at most {percent(outcome.gap, 3)} more"
@@ -122,7 +118,7 @@ def calendar(problem: Problem, circulation: Circulation) -> RenderableType:
     made = table("averages of", right=("size",))
     rounds = range(1, length + 1) if length <= LONGEST_CALENDAR else [1 << kind for kind in range(top + 1)]
     for number in rounds:
-        made.add_column(str(number), justify="center")
+        made.add_column(str(number), justify="center", no_wrap=True)
     for index, item in enumerate(circulation):
         levels = (Tier(int(tiers(circulation, kind_of_round(number, top))[index])) for number in rounds)
         cells = [Text(*SYMBOLS[level]) for level in levels]

@@ -9,10 +9,12 @@ from rich.text import Text
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Return an empty table whose columns are left-aligned, then those of ``right``."""
-    made = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    """Return an empty table whose columns are left-aligned, then those of ``right``; figures never break or shrink."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for i, name in enumerate(columns):
+        made.add_column(name, no_wrap=i == 0)
     for name in right:
-        made.add_column(name, justify="right")
+        made.add_column(name, justify="right", no_wrap=True)
     return made
 
 
