@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CODE   := hffm_opt tests $(wildcard benchmarks)
 
 .PHONY: demo test check install clean
 
@@ -13,8 +14,8 @@ test: check
 	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP)
-	$(BIN)/ruff check hffm_opt tests benchmarks
-	$(BIN)/ruff format --check hffm_opt tests benchmarks
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -2,10 +2,13 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from hffm_opt.cli import screen
 
 SOLVERS = {"cvxpy", "highspy", "pyomo", "clarabel"}
 LEARNING = {"torch", "transformers", "peft"}
@@ -92,3 +95,27 @@ def test_a_reader_that_leaves_early_sees_no_traceback():
     )
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_ctrl_c_ends_a_search_in_the_middle():
+    """Interrupted at the first word of the search, so that the solver is at work."""
+    code = """
+import sys
+from contextlib import contextmanager
+from hffm_opt.cli import screen
+from hffm_opt.cli.main import main
+
+@contextmanager
+def waiting(text):
+    yield lambda message: print(message, flush=True)
+
+screen.waiting = waiting
+sys.exit(main(["plan", "paper"]))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as call:
+        assert call.stdout.readline()
+        call.send_signal(signal.SIGINT)
+        _, err = call.communicate(timeout=60)
+    assert (call.returncode, err) == (screen.INTERRUPTED, "Interrupted.\n")
