@@ -100,6 +100,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback():
 def test_ctrl_c_ends_a_search_in_the_middle():
     """Interrupted at the first word of the search, so that the solver is at work."""
     code = """
+import signal
 import sys
 from contextlib import contextmanager
 from hffm_opt.cli import screen
@@ -110,6 +111,7 @@ def waiting(text):
     yield lambda message: print(message, flush=True)
 
 screen.waiting = waiting
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores it hands that down
 sys.exit(main(["plan", "paper"]))
 """
     with subprocess.Popen(
