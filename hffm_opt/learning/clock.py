@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.costs import LinkCost, arc_cost, radio_cost
+from hffm_opt.plan.costs import LinkCost, tree_link_cost
 from hffm_opt.plan.trees import IndexedTree, node_names
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.problem.radio import Floats
@@ -88,7 +88,7 @@ def hops_of(problem: Problem, cell: Cell, tree: IndexedTree, out: bool) -> dict[
     hops = {}
     for node in tree.order:
         ends = (tree.parent[node], node) if out else (node, tree.parent[node])
-        link = _link(problem, cell, tree, node, ends)
+        link = tree_link_cost(problem, cell, tree, node, out)
         if not np.isfinite(link.s_per_bit):
             raise InputError.one(
                 f"cells.{cell.edge.name}",
@@ -97,18 +97,6 @@ def hops_of(problem: Problem, cell: Cell, tree: IndexedTree, out: bool) -> dict[
             )
         hops[node] = Hop(names[ends[0]], names[ends[1]], link)
     return hops
-
-
-def _link(problem: Problem, cell: Cell, tree: IndexedTree, node: int, ends: tuple[int, int]) -> LinkCost:
-    arc = tree.arc[node]
-    if tree.uplink_charge == "own" or ends[1] != cell.size:
-        return arc_cost(problem, cell, arc, *ends)
-    # An uploader drawn at random costs what the cell's members cost on average.
-    assert arc.bandwidth_hz is not None
-    power_w = problem.uplink_power_w[cell.members]
-    all_links = [radio_cost(problem, cell, u, cell.size, arc.bandwidth_hz, float(power_w[u])) for u in range(cell.size)]
-    s_per_bit, j_per_bit = (float(np.mean([getattr(x, key) for x in all_links])) for key in ("s_per_bit", "j_per_bit"))
-    return LinkCost("uplink", 0.0, s_per_bit, j_per_bit)
 
 
 def charge(problem: Problem, link: LinkCost, copies: Mapping[str, int]) -> Charge:

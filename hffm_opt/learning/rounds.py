@@ -21,7 +21,7 @@ from hffm_opt.plan.circulation import Tier, kind_of_round, tiers, top_kind
 from hffm_opt.plan.costs import backhaul_cost
 from hffm_opt.plan.model import Plan, RoundPlan
 from hffm_opt.plan.referee import check_plan
-from hffm_opt.plan.rounds import owners_at, ready_seconds, round_trees
+from hffm_opt.plan.rounds import owners_at, ready_seconds, round_trees, training_joules
 from hffm_opt.plan.trees import IndexedTree
 from hffm_opt.problem.model import Bools, Cell, Ints, Problem
 from hffm_opt.problem.radio import Floats
@@ -70,8 +70,6 @@ class _Arrival:
 
 def _cell_round(problem: Problem, cell: Cell, plan: RoundPlan, level: Ints, path: str) -> CellRound:
     trees = round_trees(problem, cell, plan, level, path)
-    rows = cell.members
-    frequency = np.array([plan.cpu_hz[name] for name in cell.names])
 
     def route(tree: IndexedTree | None, out: bool) -> Route | None:
         return Route(cell.edge.name, cell.names, tree, hops_of(problem, cell, tree, out)) if tree else None
@@ -79,7 +77,7 @@ def _cell_round(problem: Problem, cell: Cell, plan: RoundPlan, level: Ints, path
     return CellRound(
         cell=cell,
         ready_s=ready_seconds(problem, cell, plan, path),
-        train_j=problem.capacitance_j_s2[rows] * frequency**2 * problem.cycles[rows],
+        train_j=training_joules(problem, cell, plan),
         at_head=owners_at(problem, cell, level, Tier.D2D),
         above=owners_at(problem, cell, level, Tier.EDGE, Tier.CLOUD),
         at_cloud=owners_at(problem, cell, level, Tier.CLOUD),

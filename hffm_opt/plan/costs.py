@@ -1,6 +1,6 @@
 """What one transmission, one tree and one round of a cell cost: seconds, joules and bits, in plain numpy.
 
-This is half of the referee (DESIGN section 5); the other half, ``referee``, adds rounds up to cycles.
+This is half of the referee; the other half, ``referee``, adds rounds up to cycles.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from hffm_opt.plan.model import Arc
 from hffm_opt.plan.trees import IndexedTree
 from hffm_opt.problem.model import Bools, Cell, Problem
 from hffm_opt.problem.radio import Floats, rate_bit_per_s
-
-BANDS = ("d2d", "uplink", "downlink", "direct")
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def tree_cost(
     reach = np.zeros(cell.size + 2)
     reach[: cell.size] = ready_s
     transfers: dict[int, Transfer] = {}
-    costs = {v: _cost_of(problem, cell, tree, v, outward) for v in tree.order}
+    costs = {v: tree_link_cost(problem, cell, tree, v, outward) for v in tree.order}
     for v in tree.order:
         below = owners[tree.members[v]]
         adds_up = tree.relay == "sum" or tree.parent[v] >= cell.size
@@ -142,7 +140,12 @@ def tree_cost(
     return TreeCost(float(reach.max(initial=0.0)), tuple(transfers[v] for v in tree.order))
 
 
-def _cost_of(problem: Problem, cell: Cell, tree: IndexedTree, v: int, outward: bool) -> LinkCost:
+def tree_link_cost(problem: Problem, cell: Cell, tree: IndexedTree, v: int, outward: bool) -> LinkCost:
+    """Return the cost of the arc between a node of a tree and its parent.
+
+    Under ``uplink_charge: mean`` the cellular arc costs what the cell's members cost on average (seconds and joules per
+    bit), which is what an uploader drawn at random costs.
+    """
     ends = (tree.parent[v], v) if outward else (v, tree.parent[v])
     own = arc_cost(problem, cell, tree.arc[v], *ends)
     if tree.uplink_charge == "own" or own.band != "uplink":

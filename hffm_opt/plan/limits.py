@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hffm_opt.errors import Finding
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Arc, Plan, RoundPlan, Tree
+from hffm_opt.plan.nominal import band_of, power_cap_w
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.scenario.model import CLOUD
 
@@ -55,21 +56,15 @@ def _round_violations(problem: Problem, cell: Cell, plan: RoundPlan, path: str) 
 
 def _limits_of(problem: Problem, cell: Cell, arc: Arc) -> tuple[str, float, float, float]:
     """Return band, gain, power cap in W and bandwidth in Hz of an arc."""
-    if arc.target == cell.edge.name:
-        i = cell.names.index(arc.source)
-        cap = float(problem.uplink_power_w[cell.members[i]])
-        return "uplink", float(cell.uplink_gain[i]), cap, cell.edge.uplink_bandwidth_hz
-    if arc.source == cell.edge.name:
-        i = cell.names.index(arc.target)
-        return (
-            "downlink",
-            float(cell.downlink_gain[i]),
-            cell.edge.downlink_power_w,
-            cell.edge.downlink_bandwidth_hz,
-        )
-    i, j = cell.names.index(arc.source), cell.names.index(arc.target)
-    cap = float(problem.d2d_power_w[cell.members[i]])
-    return "d2d", float(cell.d2d_gain[i, j]), cap, cell.edge.d2d_bandwidth_hz
+    band = band_of(cell, arc.source, arc.target)
+    if band == "uplink":
+        gain = cell.uplink_gain[cell.names.index(arc.source)]
+    elif band == "downlink":
+        gain = cell.downlink_gain[cell.names.index(arc.target)]
+    else:
+        gain = cell.d2d_gain[cell.names.index(arc.source), cell.names.index(arc.target)]
+    cap = power_cap_w(problem, cell, arc.source, arc.target)
+    return band, float(gain), cap, float(getattr(cell.edge, f"{band}_bandwidth_hz"))
 
 
 def _tree_violations(problem: Problem, cell: Cell, tree: Tree, path: str) -> Iterator[Finding]:

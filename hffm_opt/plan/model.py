@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hffm_opt.plan.circulation import Circulation, ModuleCirculation
+from hffm_opt.plan.circulation import Circulation
 from hffm_opt.scenario.model import Frozen, Name
 
 
@@ -76,6 +76,3 @@ class Plan(Frozen):
     method: str
     circulation: Circulation
     cells: tuple[CellPlan, ...]
-
-
-__all__ = ["Arc", "CellPlan", "ModuleCirculation", "Plan", "RoundPlan", "ScenarioReference", "Tree"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from hffm_opt.plan.model import Arc, Tree
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.scenario.model import CLOUD
 
 
-def _band(cell: Cell, source: str, target: str) -> str:
+def band_of(cell: Cell, source: str, target: str) -> str:
+    """Return the band of a radio link of a cell: ``uplink``, ``downlink`` or ``d2d``."""
     if target == cell.edge.name:
         return "uplink"
     return "downlink" if source == cell.edge.name else "d2d"
@@ -23,12 +25,14 @@ def power_cap_w(problem: Problem, cell: Cell, source: str, target: str) -> float
     return float(caps[cell.members[cell.names.index(source)]])
 
 
-def nominal_tree(problem: Problem, cell: Cell, links: Sequence[tuple[str, str]], relay: str = "sum") -> Tree:
+def nominal_tree(
+    problem: Problem, cell: Cell, links: Sequence[tuple[str, str]], relay: Literal["sum", "forward"] = "sum"
+) -> Tree:
     """Return a tree of (source, target) links at full power; a shared band is split equally over its links.
 
     Links to and from the cloud carry no allocation: theirs is given.
     """
-    bands = [_band(cell, source, target) for source, target in links]
+    bands = [band_of(cell, source, target) for source, target in links]
     arcs = []
     for band, (source, target) in zip(bands, links, strict=True):
         if CLOUD in (source, target):
@@ -38,7 +42,7 @@ def nominal_tree(problem: Problem, cell: Cell, links: Sequence[tuple[str, str]],
         width = getattr(cell.edge, f"{band}_bandwidth_hz") / (bands.count(band) if shared else 1)
         power = power_cap_w(problem, cell, source, target)
         arcs.append(Arc(source=source, target=target, bandwidth_hz=width, power_w=power))
-    return Tree.model_validate({"relay": relay, "arcs": [arc.model_dump() for arc in arcs]}, strict=False)
+    return Tree(relay=relay, arcs=tuple(arcs))
 
 
 def full_speed(problem: Problem, cell: Cell) -> dict[str, float]:

@@ -29,7 +29,7 @@ class RoundTrees:
     @property
     def direct(self) -> bool:
         """Whether the devices reach the cloud past the edge."""
-        return self.uplink is not None and any(p > self.uplink.members.shape[1] for p in self.uplink.parent.values())
+        return self.uplink is not None and self.uplink.root > self.uplink.members.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,12 @@ def ready_seconds(problem: Problem, cell: Cell, plan: RoundPlan, path: str) -> F
         raise InputError.one(f"{path}.cpu_hz.{name}", f"not a device of cell {cell.edge.name}", "remove it")
     frequency = np.array([plan.cpu_hz[name] for name in cell.names])
     return np.asarray(problem.cycles[cell.members] / frequency)
+
+
+def training_joules(problem: Problem, cell: Cell, plan: RoundPlan) -> Floats:
+    """Return what the training of each device of a cell takes in J, ``kappa_u f_u^2 C_u``, [n]."""
+    frequency = np.array([plan.cpu_hz[name] for name in cell.names])
+    return np.asarray(problem.capacitance_j_s2[cell.members] * frequency**2 * problem.cycles[cell.members])
 
 
 def round_trees(problem: Problem, cell: Cell, plan: RoundPlan, tier_of_module: Ints, path: str) -> RoundTrees:
@@ -130,7 +136,7 @@ def round_cost(
     trees = round_trees(problem, cell, plan, tier_of_module, path)
     ready = ready_seconds(problem, cell, plan, path)
     tally = Tally(len(problem.modules))
-    _charge_training(problem, cell, plan, tally)
+    tally.add("compute", float(training_joules(problem, cell, plan).sum()), 0.0, np.zeros(len(problem.modules)))
     at_head = owners_at(problem, cell, tier_of_module, Tier.D2D)
     above = owners_at(problem, cell, tier_of_module, Tier.EDGE, Tier.CLOUD)
     at_cloud = owners_at(problem, cell, tier_of_module, Tier.CLOUD)
@@ -157,13 +163,6 @@ def round_cost(
     if trees.gather is None and trees.uplink is None:
         before = float(ready.max(initial=0.0))
     return RoundCost(before, after, tally)
-
-
-def _charge_training(problem: Problem, cell: Cell, plan: RoundPlan, tally: Tally) -> None:
-    rows = cell.members
-    frequency = np.array([plan.cpu_hz[name] for name in cell.names])
-    joules = float((problem.capacitance_j_s2[rows] * frequency**2 * problem.cycles[rows]).sum())
-    tally.add("compute", joules, 0.0, np.zeros(len(problem.modules)))
 
 
 def _backhaul(problem: Problem, cell: Cell, owners: Bools, tally: Tally, collection: bool) -> tuple[float, float]:

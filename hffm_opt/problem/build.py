@@ -9,6 +9,7 @@ import numpy as np
 from hffm_opt.errors import InputError
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.problem.radio import Floats, noise_w_per_hz, path_gain
+from hffm_opt.scenario.association import nearest_edges
 from hffm_opt.scenario.model import Device, Module, Scenario
 from hffm_opt.seeds import derive
 
@@ -33,13 +34,10 @@ class _Fading:
 
 def associate(scenario: Scenario) -> dict[str, str]:
     """Return the serving edge of every device: the one it names, else the nearest."""
-    places = np.array([(edge.x_m, edge.y_m) for edge in scenario.edges])
-    names = [edge.name for edge in scenario.edges]
-
-    def nearest(device: Device) -> str:
-        return names[int(np.argmin(np.hypot(*(places - (device.x_m, device.y_m)).T)))]
-
-    return {device.name: device.edge or nearest(device) for device in scenario.devices}
+    edges = np.array([(edge.x_m, edge.y_m) for edge in scenario.edges])
+    devices = np.array([(device.x_m, device.y_m) for device in scenario.devices])
+    nearest = nearest_edges(np.hypot(*(devices[:, None, :] - edges[None, :, :]).transpose(2, 0, 1)))
+    return {d.name: d.edge or scenario.edges[k].name for d, k in zip(scenario.devices, nearest, strict=True)}
 
 
 def owned_tasks(device: Device) -> frozenset[str]:
