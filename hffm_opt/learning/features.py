@@ -45,11 +45,6 @@ class FrozenFeatures:
                 torch.from_numpy(self._data.attention_mask[indices]),
             )
 
-    @property
-    def cached(self) -> bool:
-        """Whether the hidden states are kept."""
-        return self._kept is not None
-
     def batch(self, indices: Int64Array) -> tuple[Tensor, Tensor]:
         """Return hidden states [N, S, d] and the layers' mask of the samples at ``indices``, int64 [N]."""
         if self._kept is None:

@@ -76,10 +76,6 @@ class Route:
     tree: IndexedTree
     hops: Mapping[int, Hop]
 
-    def name_of(self, node: int) -> str:
-        """Return a sort key for a node: devices by name."""
-        return self.names[node] if node < len(self.names) else ""
-
 
 def gather(
     post: Post, event: Event, route: Route, own: Mapping[int, Statistics], ready_s: Floats
@@ -135,7 +131,7 @@ def gather(
 
 def _by_name(route: Route, messages: Mapping[int, Message]) -> list[Message]:
     """Return messages in the order of their senders' names: a sum's bits must not depend on who is listed first."""
-    return [messages[node] for node in sorted(messages, key=route.name_of)]
+    return [messages[node] for node in sorted(messages, key=lambda node: route.names[node])]
 
 
 def scatter(

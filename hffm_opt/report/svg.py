@@ -96,6 +96,15 @@ def draw(identity: str, label: str, width_in: float, height_in: float, paint: Ca
     return Drawing(_for_page(stream.getvalue(), identity, label), label)
 
 
+def shortened(name: str, longest: int) -> str:
+    """Return a name for a label of at most so many characters.
+
+    >>> shortened("edge-0", 14), shortened("site-north-of-the-river", 14)
+    ('edge-0', 'site-north-of…')
+    """
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def _for_page(text: str, identity: str, label: str) -> str:
     root = ET.fromstring(text)
     for element in root.iter():

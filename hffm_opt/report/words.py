@@ -135,9 +135,3 @@ def to_common_target(measurements: Sequence[Measurement]) -> ToTarget | None:
         return None
     target = min(reached)
     return ToTarget(target, tuple(m.to_target(target) for m in measurements))
-
-
-def run_summary(run: Run) -> str:
-    """Return one sentence on what a run cost in all."""
-    m = run.measurement
-    return f"{m.rounds} rounds took {seconds(m.measured.latency_s)} of simulated time and {joules(m.measured.energy_j)}"

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from hffm_opt.report.energy import BANDS
 from hffm_opt.report.numbers import joules, percent, seconds
-from hffm_opt.report.svg import INKS, Drawing, draw
+from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 
 BAND_INK = {
     "d2d": "d2d",
@@ -101,15 +101,11 @@ def _bar_axes(figure: Any, names: Sequence[str]) -> Any:
     axes.grid(visible=False, axis="y")
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
+    axes.set_yticks(range(len(names)), [shortened(name, _LONGEST_LABEL) for name in names])
     axes.tick_params(axis="y", labelcolor=INKS["ink"])
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     return axes
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
 
 
 def _height_in(rows: int) -> float:

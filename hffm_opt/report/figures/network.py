@@ -13,7 +13,7 @@ from scipy.spatial import ConvexHull, QhullError
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.report.flows import Flow, KindFlows
-from hffm_opt.report.svg import INKS, Drawing, draw
+from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 from hffm_opt.scenario.model import CLOUD
 
 EVENT_INK = {
@@ -33,9 +33,8 @@ _MAP_IN = 6.4
 
 def network_map(problem: Problem, flows: KindFlows, identity: str) -> Drawing:
     """Draw all cells at their places with what they send upwards in one kind of round."""
-    shown = [cell.index for cell in problem.cells]
     label = (
-        f"Map of the network: {len(problem.scenario.devices)} devices around {len(shown)} edge servers, "
+        f"Map of the network: {len(problem.scenario.devices)} devices around {len(problem.cells)} edge servers, "
         f"with the upward transmissions of this kind of round."
     )
     points = np.concatenate([_places(problem, cell) for cell in problem.cells])
@@ -172,16 +171,12 @@ def _arrows(
         )
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
-
-
 def _edge_labels(axes: Any, problem: Problem) -> None:
     """Write the edges' names, away from their devices where there is room."""
     places = [_places(problem, cell) for cell in problem.cells]
     anchors = np.array([points[-1] for points in places])
     away = anchors - np.array([points[:-1].mean(axis=0) for points in places])
-    texts = [_shortened(cell.edge.name) for cell in problem.cells]
+    texts = [shortened(cell.edge.name, _LONGEST_LABEL) for cell in problem.cells]
     _write(axes, texts, anchors, away, np.concatenate(places), 9.5)
 
 
@@ -190,7 +185,7 @@ def _device_labels(axes: Any, problem: Problem, cell: Cell, head: str | None) ->
     points = _places(problem, cell)
     _, names = short_names(cell)
     shown = [i for i, name in enumerate(cell.names) if cell.size <= _MOST_LABELS or name == head]
-    texts = [_shortened(names[cell.names[i]]) for i in shown]
+    texts = [shortened(names[cell.names[i]], _LONGEST_LABEL) for i in shown]
     _write(axes, texts, points[shown], points[shown] - points.mean(axis=0), points, 8.5)
 
 

@@ -1,4 +1,4 @@
-"""How the runs of a report are told apart: ink, dash and marker, so that colour is never alone."""
+"""How the runs of a report are told apart: ink and dash, so that colour is never alone."""
 
 from __future__ import annotations
 
