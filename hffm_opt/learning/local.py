@@ -32,7 +32,7 @@ class LocalUpdate:
     """What local training leaves behind.
 
     ``samples[task]`` int64 [U]: the samples that each device trained with in each pass, 0 for devices that did not
-    train; they are the weights of averages. ``loss[task]`` float64 [U]: mean loss over the samples as they were
+    train; they weigh the losses. ``loss[task]`` float64 [U]: mean loss over the samples as they were
     trained, NaN where there are none.
     """
 

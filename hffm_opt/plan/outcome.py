@@ -15,10 +15,11 @@ class Outcome(Frozen):
     """A plan, the referee's figures for it, and what is proven about it.
 
     ``status``: ``optimal`` (the gap is within the tolerance asked for), ``feasible`` (a plan, with a proven bound if
-    the method has one), ``limit`` (a limit ended the search; the plan is the best found). ``stop_reason`` says why in
-    words. ``bound`` is a proven lower bound on the objective over the ``optimised`` decisions with the ``fixed`` ones
-    held; ``gap = (objective - bound) / |objective|``. ``weights`` are those on latency (per s), energy (per J) and
-    drift that the objective stands for. ``objective`` is null where the plan breaks a limit.
+    the method has one), ``limit`` (a limit ended the search; the plan is the best found), ``infeasible`` (the method's
+    only plan breaks a limit). ``stop_reason`` says in words why the method stopped. ``bound`` is a proven lower bound
+    on the objective over the ``optimised`` decisions with the ``fixed`` ones held; ``gap = (objective - bound) /
+    |objective|``. ``weights`` are those on latency (per s), energy (per J) and drift that the objective stands for.
+    ``objective`` is null where the plan breaks a limit.
     """
 
     method: str

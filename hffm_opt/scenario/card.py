@@ -28,5 +28,6 @@ def shipped_card(name: str) -> ModelCard:
     """
     path = files("hffm_opt.scenario") / "cards" / f"{name}.json"
     if not path.is_file():
-        raise InputError.one("learning.backbone", f"no model card is shipped for '{name}'", "write one with --card")
+        repair = f"count one: python -m hffm_opt.learning.card {name} -o FILE"
+        raise InputError.one("learning.backbone", f"no model card is shipped for '{name}'", repair)
     return validate(json.loads(path.read_text(encoding="utf-8")), ModelCard, "model card")

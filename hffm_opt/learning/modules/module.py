@@ -74,7 +74,7 @@ def adapters_module(width: int, depth: int, adapter_width: int, tasks: tuple[str
     branches' weights lie side by side in one matrix. ``W_up`` and ``b_up`` start at zero, so that the first model is
     the backbone itself.
 
-    Source: REFERENCE "Learning set-up"; bottleneck adapters: Houlsby et al., arXiv 1902.00751.
+    Sources: bottleneck adapters, Houlsby et al., arXiv 1902.00751; two of them per layer, arXiv 2509.03695.
     """
     inner = BRANCHES * adapter_width
     return Module(
