@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hffm_opt.errors import InfeasibleError, LimitReachedError
+from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Circulation, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
@@ -16,12 +16,15 @@ from hffm_opt.solvers.formulations.circulation import Master, Weights
 from hffm_opt.solvers.joint.allocated import AllocatedRounds
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
-from hffm_opt.solvers.joint.generation import cells_of, judge_allocated, polished
+from hffm_opt.solvers.joint.free import cells_of, judge_allocated, polished
 from hffm_opt.solvers.joint.infeasible import explain
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
 from hffm_opt.solvers.joint.states import State, possible_states, states_of, unclustered
 from hffm_opt.solvers.request import Certified, Request
 
+ROOM = 2e-7
+"""Share by which limits are widened under free allocation, a part of what the referee tolerates: rounding must not
+decide whether a limit can be kept."""
 Progress = Callable[[str], None]
 """Told what the search is doing, in words."""
 
@@ -30,12 +33,13 @@ def weights_of(problem: Problem, request: Request) -> Weights:
     """Return the weights and limits that a request puts on this problem."""
     latency, energy, penalty = request.weights()
     limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
+    room = 1.0 if problem.fixed_allocation else 1.0 + ROOM
     return Weights(
         latency,
         energy,
         penalty,
-        np.inf if request.max_latency_s is None else request.max_latency_s,
-        np.inf if request.max_energy_j is None else request.max_energy_j,
+        np.inf if request.max_latency_s is None else request.max_latency_s * room,
+        np.inf if request.max_energy_j is None else request.max_energy_j * room,
         np.inf if limit is None else limit,
     )
 
@@ -125,7 +129,8 @@ def _judge_held(space: _Space, circulation: Circulation, weights: Weights) -> Fo
     calendar = Calendar.of(problem, top, first)
     judged = space.judge(states, calendar, weights)
     best = judged if judged.value < np.inf else None
-    return Found(best, judged.bound, "proven", 1, calendar)
+    reason = "undecided" if best is None and judged.bound < np.inf else "proven"
+    return Found(best, judged.bound, reason, 1, calendar)
 
 
 def optimal(problem: Problem, request: Request, progress: Progress | None = None) -> Certified:
@@ -157,16 +162,9 @@ def optimal(problem: Problem, request: Request, progress: Progress | None = None
 
     found = find(weights)
     if found.best is None:
-        if found.reason == "time limit":
-            raise LimitReachedError.one(
-                "--time-limit", f"no plan was found within {request.time_limit_s:g} s", "allow more time"
-            )
-
-        def least(under: Weights) -> float | None:
-            best = find(under).best
-            return None if best is None else best.value
-
-        raise explain(problem, weights, least)
+        if found.reason == "proven":
+            raise explain(problem, weights, find, 1e-6 if problem.fixed_allocation else request.gap)
+        raise _without_plan(found, request)
     optimised = ["heads", "trees", "uplinks"] + ([] if problem.fixed_allocation else ["allocation"])
     fixed = ["association"] + (["allocation"] if problem.fixed_allocation else [])
     (fixed if request.circulation is not None else optimised).insert(0, "circulation")
@@ -180,10 +178,24 @@ def optimal(problem: Problem, request: Request, progress: Progress | None = None
     )
 
 
+def _without_plan(found: Found, request: Request) -> HffmError:
+    if found.reason == "undecided":
+        return LimitReachedError.one(
+            "--max-latency / --max-energy",
+            "no plan that keeps the limits was found, and none is proven impossible",
+            "loosen a limit slightly",
+        )
+    if found.reason == "time limit":
+        return LimitReachedError.one(
+            "--time-limit", f"no plan was found within {request.time_limit_s:g} s", "allow more time"
+        )
+    return LimitReachedError.one("optimal", f"the search ended without a plan: {found.reason}", "report this")
+
+
 def _reason(found: Found, gap: float) -> str:
     assert found.best is not None
-    if found.reason == "time limit":
-        return "the time limit ended the search"
+    if found.reason != "proven":
+        return f"the {found.reason} ended the search"
     closed = found.best.value - found.bound <= gap * abs(found.best.value) + 1e-15
     if closed:
         return f"gap closed after {found.proposals} circulation{'s' if found.proposals != 1 else ''}"

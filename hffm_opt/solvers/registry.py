@@ -115,7 +115,7 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
     within = (request.max_latency_s is None or verdict.latency_s <= request.max_latency_s * (1 + 1e-6)) and (
         request.max_energy_j is None or verdict.energy_j <= request.max_energy_j * (1 + 1e-6)
     )
-    feasible = verdict.feasible and within
+    feasible = bool(verdict.feasible and within)
     value = request.value(verdict.latency_s, verdict.energy_j, verdict.drift)
     gap = None
     status: Status = "feasible" if feasible else "infeasible"

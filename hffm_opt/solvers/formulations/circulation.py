@@ -138,9 +138,9 @@ class Master:
         latency_row = (spans, np.full(len(spans), 1.0) * shares)
         energy_row = (energy.ravel(), np.tile(calendar.counts / length, cells))
         if np.isfinite(weights.max_latency_s):
-            builder.add_rows(np.zeros(len(spans)), *latency_row, upper=weights.max_latency_s)
+            _add_limit(builder, latency_row, weights.max_latency_s)
         if np.isfinite(weights.max_energy_j):
-            builder.add_rows(np.zeros(energy.size), *energy_row, upper=weights.max_energy_j - collected_j)
+            _add_limit(builder, energy_row, weights.max_energy_j - collected_j)
         z_all = np.concatenate([z[j] for j in range(kinds)])
         if np.isfinite(weights.max_drift):
             scale = 1.0 + weights.max_drift
@@ -270,3 +270,9 @@ class Master:
                 np.concatenate([values, np.full(same.size, -proven)]),
                 lower=-proven * (kinds - 1) - collected,
             )
+
+
+def _add_limit(builder: ModelBuilder, row: tuple[Ints, Floats], limit: float) -> None:
+    """Add an upper limit on a row; the engine's tolerance is absolute, so the limit stands as 1."""
+    unit = limit if limit > 0 else 1.0
+    builder.add_rows(np.zeros(row[0].size), row[0], row[1] / unit, upper=limit / unit)

@@ -36,6 +36,7 @@ class AllocatedRounds:
         self.pricer = TreePricer(problem)
         self._known: dict[Pair, dict[float, float]] = defaultdict(dict)
         self._proven: dict[Pair, dict[tuple[float, float], float]] = defaultdict(dict)
+        self._solo = cache(Solo.bound)
         self._events = cache(lambda cell, state: cell_events(problem, cell, state))
         self._floor = cache(
             lambda key, time, energy: phase_floor(problem, key, time, energy, self._training(key.cell, time, energy))
@@ -64,7 +65,7 @@ class AllocatedRounds:
         """Return a proven lower bound on the weighted cost of a route over all its trees and allocations."""
         total = before * route.before_s + after * route.after_s + energy * route.energy_j
         if route.solo is not None:
-            total += route.solo.bound(before, energy)
+            total += self._solo(route.solo, before, energy)
         return total + sum(
             self.bound(keys, before if side == "before" else after, energy) for keys, side in route.groups
         )
@@ -78,6 +79,9 @@ class AllocatedRounds:
         return proven[question]
 
     def _bound(self, keys: Pair, weight_time: float, weight_energy: float) -> float:
+        if weight_energy > 0 and weight_time / weight_energy in self._known.get(keys, {}):
+            # Priced over all trees: no floor is above it.
+            return weight_energy * self._known[keys][weight_time / weight_energy]
         floor = sum(self._floor(key, weight_time, weight_energy) for key in keys)
         if weight_energy <= 0:
             return float(max(floor, weight_time * self._interpolated(keys, np.inf)))

@@ -14,24 +14,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from hffm_opt.plan.circulation import top_kind
-from hffm_opt.plan.model import CellPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.joint.allocated import HURRY, AllocatedRounds
-from hffm_opt.solvers.joint.blends import blended, round_plan_of
+from hffm_opt.solvers.joint.blends import blended
 from hffm_opt.solvers.joint.cell_phases import Event, Route
-from hffm_opt.solvers.joint.columns import Block, Column, Mix, mix_columns, shapes_by_weight
+from hffm_opt.solvers.joint.columns import Block, Column, Mix, Shape, mix_columns, pick_shapes, shapes_by_weight
 from hffm_opt.solvers.joint.phases import Point
-from hffm_opt.solvers.joint.polish import Held, cost_of, polish
-from hffm_opt.solvers.joint.search import Judge, Judged, with_drift
 from hffm_opt.solvers.joint.solo import Solo
-from hffm_opt.solvers.joint.states import State, circulation_of
 
 MAX_PASSES = 30
 SEED_PRICES = (1.0, 0.1, 0.01)
 Prices = tuple[float, float, float]
+QUICKEST = (1.0, 1.0, 0.0)
+THRIFTIEST = (1e-11, 1e-11, 1.0)
+"""Energy falls for ever as time grows; at this price of time it is within 1e-5 or so of what it falls to."""
+KEPT = 1e-9
+"""Relative excess up to which a limit counts as kept."""
+ATTEMPTS, NODES = 3, 200
 
 
 def _even(number: int) -> float:
@@ -83,6 +84,11 @@ class Generation:
                     self.events.append(event)
                     self.blocks.append(Block(i, j, number))
 
+    @property
+    def limited(self) -> bool:
+        """Whether latency or energy is limited."""
+        return bool(np.isfinite([self.weights.max_latency_s, self.weights.max_energy_j]).any())
+
     def prices(self, mix: Mix) -> list[Prices]:
         """Return what a mix charges every block per second before and after, and per joule."""
         return [
@@ -116,115 +122,122 @@ class Generation:
         calendar, weights = self.calendar, self.weights
         energy = weights.energy if weights.energy > 0 else 1e-3 * max(weights.latency, 1.0)
         span = weights.latency if weights.latency > 0 else energy
+        n = calendar.counts / calendar.length
         for share in SEED_PRICES:
-            n = calendar.counts / calendar.length
             self.price([(share * span * n[b.kind], share * span * n[b.kind], energy * n[b.kind]) for b in self.blocks])
         if weights.energy == 0 or np.isfinite(weights.max_latency_s):
-            self.price([(1.0, 1.0, 0.0)] * len(self.blocks))
+            self.price([QUICKEST] * len(self.blocks))
+        if np.isfinite(weights.max_energy_j):
+            self.price([THRIFTIEST] * len(self.blocks))
+
+    def _mix(self, number: int, blocks: Sequence[Block] | None = None, elastic: bool = False) -> Mix | None:
+        chosen = self.blocks if blocks is None else blocks
+        return mix_columns(self.calendar, self.weights, self.cells, chosen, _even(number), elastic)
+
+    def within_limits(self) -> bool | None:
+        """Generate columns until some mix keeps the limits; ``False`` where that is proven impossible, else ``None``.
+
+        This is the first phase: the sum of relative excesses is minimised, and a bound above 0 is the proof.
+        """
+        if not self.limited:
+            return True
+        for number in range(MAX_PASSES):
+            mix = self._mix(number, elastic=True)
+            if mix is None:
+                return None
+            if mix.value <= KEPT:
+                return True
+            if self.price(self.prices(mix)) - mix.charge > KEPT:
+                return False
+        return None
 
     def hull(self, tolerance: float, cutoff: float = np.inf) -> tuple[Mix | None, float]:
-        """Return the best mix over the hull of all ways, and the proven bound; stop once the bound is at the cutoff."""
+        """Return the best mix over the hull of all ways, and the proven bound; stop once the bound is at the cutoff.
+
+        Without a mix the bound is infinite where the limits are proven to admit none, else 0.
+        """
         self.seed()
-        bound = -np.inf
+        kept = self.within_limits()
+        if not kept:
+            return None, np.inf if kept is False else 0.0
+        bound = 0.0
         mix: Mix | None = None
         for number in range(MAX_PASSES):
-            mix = mix_columns(self.calendar, self.weights, self.cells, self.blocks, _even(number))
+            mix = self._mix(number)
             if mix is None:
-                # Without the limits' help the columns may be too few; the quickest and the thriftiest are among them.
-                return None, np.inf
+                return None, bound
             bound = max(bound, self.price(self.prices(mix)) - mix.charge)
             if mix.value - bound <= tolerance * abs(mix.value) or bound >= cutoff:
                 break
         return mix, bound
 
-    def single(self, mix: Mix, tolerance: float) -> tuple[float, list[Column]] | None:
-        """Keep every block's weightiest shape, improve its allocations, and return the value and one column each."""
-        kept = []
-        for block, weight in zip(self.blocks, mix.weights, strict=True):
-            shape = shapes_by_weight(block, weight)[0]
-            kept.append(replace(block, columns=[c for c in block.columns if c.shape == shape]))
-        final = mix_columns(self.calendar, self.weights, self.cells, kept, _even(0))
+    def single(self, mix: Mix, bound: float, tolerance: float) -> tuple[float, list[Column]] | None:
+        """Return the best value found with one tree per phase, and its columns; ``None`` if none keeps the limits.
+
+        First each block keeps its weightiest shape; where that is not good enough, a small MILP picks the shapes.
+        """
+        weightiest = [shapes_by_weight(b, w)[0] for b, w in zip(self.blocks, mix.weights, strict=True)]
+        found = self._improved(weightiest, tolerance)
+        for attempt in range(ATTEMPTS):
+            if found is not None and found[0] - bound <= 4 * tolerance * abs(found[0]):
+                break
+            self._enrich(mix, attempt)
+            known = (self.calendar, self.weights, self.cells, self.blocks, NODES)
+            shapes = pick_shapes(*known) or pick_shapes(*known, elastic=True)
+            other = None if shapes is None else self._improved(shapes, tolerance)
+            if other is not None and (found is None or other[0] < found[0]):
+                found = other
+        return found
+
+    def _enrich(self, mix: Mix, attempt: int) -> None:
+        """Allocate every shape of the blocks that mix several anew: at the mix's prices, then at the extremes."""
+        at = (self.prices(mix), [QUICKEST] * len(self.blocks), [THRIFTIEST] * len(self.blocks))[attempt]
+        numbers, single = [], []
+        for b, block in enumerate(self.blocks):
+            shapes = {c.shape: c for c in block.columns}
+            if len(shapes) > 1 or attempt:
+                numbers += [b] * len(shapes)
+                single += [replace(block, columns=[c]) for c in shapes.values()]
+        self._reallocate(single, [at[b] for b in numbers], [self.events[b] for b in numbers])
+        for b, part in zip(numbers, single, strict=True):
+            self.blocks[b].columns.append(part.columns[-1])
+
+    def _improved(self, shapes: Sequence[Shape], tolerance: float) -> tuple[float, list[Column]] | None:
+        """Keep one shape per block and generate allocations of it, at first until the limits are kept."""
+        kept = [
+            replace(block, columns=[c for c in block.columns if c.shape == shape])
+            for block, shape in zip(self.blocks, shapes, strict=True)
+        ]
+        for number in range(MAX_PASSES if self.limited else 0):
+            excess = self._mix(number, kept, elastic=True)
+            if excess is None or excess.value <= KEPT:
+                break
+            self._reallocate(kept, self.prices(excess), self.events)
+        final = self._mix(0, kept)
         for number in range(MAX_PASSES):
             if final is None:
                 return None
             before = final.value
-            self._reallocate(kept, self.prices(final))
-            final = mix_columns(self.calendar, self.weights, self.cells, kept, _even(number))
+            self._reallocate(kept, self.prices(final), self.events)
+            final = self._mix(number, kept)
             if final is not None and before - final.value <= tolerance * abs(before):
                 break
         if final is None:
             return None
         return final.value, [blended(b.columns, w) for b, w in zip(kept, final.weights, strict=True)]
 
-    def _reallocate(self, blocks: list[Block], at: Sequence[Prices]) -> None:
+    def _reallocate(self, blocks: Sequence[Block], at: Sequence[Prices], events: Sequence[Event]) -> None:
         """Add the best allocation of every block's own trees at its prices."""
         jobs = []
-        for event, block, (before, after, energy) in zip(self.events, blocks, at, strict=True):
+        for event, block, (before, after, energy) in zip(events, blocks, at, strict=True):
             route, held = event[block.columns[0].route], block.columns[0].points
             kept = iter(held[1:] if route.solo is not None else held)
             for keys, side in route.groups:
                 price = (before if side == "before" else after) or HURRY * energy
                 jobs += [(key, next(kept), price, energy) for key in keys]
         answers = iter(self.rounds.pricer.reallocate(jobs))
-        for event, block, (before, _, energy) in zip(self.events, blocks, at, strict=True):
+        for event, block, (before, _, energy) in zip(events, blocks, at, strict=True):
             number = block.columns[0].route
             route = event[number]
             groups = [[next(answers) for _ in keys] for keys, _ in route.groups]
             block.columns.append(column_of(route, number, groups, before, energy))
-
-
-def _per_joule(mix: Mix) -> tuple[tuple[Prices, ...], ...]:
-    """Return a mix's prices per cell and kind of round in joules."""
-    return tuple(
-        tuple((float(b / w), float(a / w), 1.0) if w > 0 else (float(b), float(a), 0.0) for b, a, w in row)
-        for row in np.stack([mix.before, mix.after, np.broadcast_to(mix.energy, mix.before.shape)], axis=2)
-    )
-
-
-def judge_allocated(problem: Problem, rounds: AllocatedRounds, gap: float) -> Judge:
-    """Return the judge of circulations under free allocation."""
-
-    def judge(states: tuple[State, ...], calendar: Calendar, weights: Weights, cutoff: float = np.inf) -> Judged:
-        top = top_kind(circulation_of(problem, states))
-        short = Calendar.of(problem, top, calendar.first)
-        events = [[rounds.events(i, states[j]) for j in range(top + 1)] for i in range(len(problem.cells))]
-        generation = Generation(problem, rounds, short, weights, events)
-        penalty = with_drift(problem, weights, Judged(states, 0.0, 0.0)).penalty
-        mix, bound = generation.hull(gap / 4, cutoff - penalty)
-        hopeless = mix is None or bound >= cutoff - penalty
-        found = None if mix is None or hopeless else generation.single(mix, gap / 10)
-        if found is None:
-            return with_drift(problem, weights, Judged(states, np.inf, float(bound)))
-        value, columns = found
-        assert mix is not None
-        held = Held(tuple(generation.blocks), tuple(generation.events), tuple(columns))
-        return with_drift(problem, weights, Judged(states, value, min(bound, value), held=held, prices=_per_joule(mix)))
-
-    return judge
-
-
-def polished(problem: Problem, rounds: AllocatedRounds, judged: Judged, first: int | None, weights: Weights) -> Judged:
-    """Let the conic engine allocate a judged circulation anew, and keep the cheaper of the two allocations."""
-    top = top_kind(circulation_of(problem, judged.states))
-    calendar = Calendar.of(problem, top, first)
-    assert isinstance(judged.held, Held)
-    found = polish(rounds.pricer, calendar, weights, len(problem.cells), judged.held)
-    if found is None:
-        return judged
-    cost = cost_of(calendar, weights, len(problem.cells), found[1])
-    return replace(judged, cost=cost, held=found[1]) if cost < judged.cost else judged
-
-
-def cells_of(problem: Problem, rounds: AllocatedRounds, judged: Judged) -> tuple[CellPlan, ...]:
-    """Return the cells of a judged circulation as they stand in a plan."""
-    assert isinstance(judged.held, Held)
-    top = top_kind(circulation_of(problem, judged.states))
-    parts = {(b.cell, b.kind, b.event): c for b, c in zip(judged.held.blocks, judged.held.columns, strict=True)}
-    cells = []
-    for i, cell in enumerate(problem.cells):
-        plans = []
-        for j in range(top + 1):
-            events = rounds.events(i, judged.states[j])
-            plans.append(round_plan_of(problem, cell, events, [parts[i, j, e] for e in range(len(events))]))
-        cells.append(CellPlan(edge=cell.edge.name, devices=cell.names, rounds=tuple(plans)))
-    return tuple(cells)

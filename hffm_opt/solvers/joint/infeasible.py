@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
@@ -11,15 +12,20 @@ from hffm_opt.errors import Finding, InfeasibleError
 from hffm_opt.plan.circulation import drift, uniform
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.joint.search import Found
+
+EXACT = 1e-5
+"""Relative gap up to which the least value found is called the least possible."""
 
 
-def explain(problem: Problem, weights: Weights, least: Callable[[Weights], float | None]) -> InfeasibleError:
+def explain(problem: Problem, weights: Weights, find: Callable[[Weights], Found], room: float) -> InfeasibleError:
     """Return the error for limits that no plan keeps.
 
     Args:
         problem: the problem.
         weights: the objective and the limits that failed together.
-        least: finds the least objective under other weights and limits (``None`` if infeasible too).
+        find: searches under other weights and limits.
+        room: relative distance from the least value at which a limit is recommended.
     """
     often = min(problem.scenario.planning.periods)
     lowest = drift(problem, uniform(problem, often, often, often))
@@ -28,27 +34,40 @@ def explain(problem: Problem, weights: Weights, least: Callable[[Weights], float
             Finding(
                 "planning.drift_max",
                 f"no circulation of the menu has Phi <= {weights.max_drift:.6g}; the least is {lowest:.6g}",
-                f"allow drift_max >= {lowest:.6g}, or add shorter periods to planning.periods",
+                f"allow drift_max >= {rounded_up(lowest)}, or add shorter periods to planning.periods",
             )
         )
     findings = []
     if np.isfinite(weights.max_latency_s):
-        value = least(replace(weights, latency=1.0, energy=0.0, drift=0.0, max_latency_s=np.inf))
-        findings.append(_finding("max-latency", "s", weights.max_latency_s, value, weights.max_energy_j, "energy"))
+        found = find(replace(weights, latency=1.0, energy=0.0, drift=0.0, max_latency_s=np.inf))
+        findings.append(
+            _finding("max-latency", "s", weights.max_latency_s, found, weights.max_energy_j, "energy", room)
+        )
     if np.isfinite(weights.max_energy_j):
-        value = least(replace(weights, latency=0.0, energy=1.0, drift=0.0, max_energy_j=np.inf))
-        findings.append(_finding("max-energy", "J", weights.max_energy_j, value, weights.max_latency_s, "latency"))
+        found = find(replace(weights, latency=0.0, energy=1.0, drift=0.0, max_energy_j=np.inf))
+        findings.append(
+            _finding("max-energy", "J", weights.max_energy_j, found, weights.max_latency_s, "latency", room)
+        )
     return InfeasibleError(findings or Finding("request", "no plan exists", "loosen a limit of the scenario"))
 
 
-def _finding(name: str, unit: str, limit: float, least: float | None, other: float, other_name: str) -> Finding:
-    under = f" under the {other_name} limit" if np.isfinite(other) else ""
-    if least is None:
-        return Finding(
-            f"--{name}", f"no plan keeps the {other_name} limit alone", f"loosen the {other_name} limit first"
-        )
-    return Finding(
-        f"--{name}",
-        f"{limit:.6g} {unit} per round cannot be met: the least possible{under} is {least:.6g} {unit}",
-        f"allow at least {least * (1 + 1e-6):.6g} {unit}",
-    )
+def rounded_up(value: float) -> str:
+    """Return the least number of six digits that is not below a value.
+
+    >>> rounded_up(0.12345601), rounded_up(2.0)
+    ('0.123457', '2')
+    """
+    return f"{float(Context(prec=6, rounding=ROUND_CEILING).create_decimal_from_float(value)):.6g}"
+
+
+def _finding(name: str, unit: str, limit: float, found: Found, other: float, other_name: str, room: float) -> Finding:
+    path, place = f"--{name}", f" under the {other_name} limit" if np.isfinite(other) else ""
+    met = f"{limit:.6g} {unit} per round cannot be met"
+    if found.best is None and found.reason == "proven":
+        return Finding(path, f"no plan keeps the {other_name} limit alone", f"loosen the {other_name} limit first")
+    if found.best is None:
+        return Finding(path, f"{met}{place}; what can be was not found in time", "loosen it, or allow more time")
+    least = found.best.value
+    word = "the least possible" if least - found.bound <= EXACT * least else "the least found"
+    enough = rounded_up(least * (1 + room))
+    return Finding(path, f"{met}: {word}{place} is {least:.6g} {unit}", f"allow at least {enough} {unit}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import cvxpy as cp
 import numpy as np
 
+from hffm_opt.errors import InfeasibleError
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.conic import ConicSolverError, solve_conic
 from hffm_opt.solvers.formulations.allocation import Decisions
@@ -164,9 +165,9 @@ def polish(
     latency = worth @ spans
     energy = np.array(shares) @ cp.hstack(joules)
     if np.isfinite(weights.max_latency_s):
-        constraints.append(latency <= weights.max_latency_s)
+        constraints.append(latency / weights.max_latency_s <= 1.0)
     if np.isfinite(weights.max_energy_j):
-        constraints.append(energy <= weights.max_energy_j)
+        constraints.append(energy / weights.max_energy_j <= 1.0)
     with warnings.catch_warnings():
         # One expression per phase is what this program is made of; joining them in epigraph variables, as the warning
         # asks, made Clarabel stall.
@@ -174,7 +175,7 @@ def polish(
         program = cp.Problem(cp.Minimize(weights.latency * latency + weights.energy * energy), constraints)
     try:
         run = solve_conic(program, tolerances=TOLERANCES)
-    except ConicSolverError:
+    except (ConicSolverError, InfeasibleError):
         return None
     columns = tuple(
         _column_of(event, column, [part.read() for part in items], [part.side for part in items])
@@ -198,8 +199,8 @@ def _column_of(event: Event, column: Column, points: Sequence[Point], sides: Seq
     )
 
 
-def cost_of(calendar: Calendar, weights: Weights, cells: int, held: Held) -> float:
-    """Return the weighted cost of held columns straight from their figures."""
+def figures_of(calendar: Calendar, cells: int, held: Held) -> tuple[float, float]:
+    """Return latency and energy per round of held columns straight from their figures."""
     per_round: Floats = calendar.counts / calendar.length
     before, after = np.zeros((cells, calendar.top + 1)), np.zeros((cells, calendar.top + 1))
     energy = 0.0
@@ -212,4 +213,4 @@ def cost_of(calendar: Calendar, weights: Weights, cells: int, held: Held) -> flo
         share = 1.0 / calendar.length if ending is None else float(per_round[ending])
         slowest = float((before @ segment_factor(calendar, ending)).max())
         latency += share * (slowest + (0.0 if ending is None else float(after[:, ending].max())))
-    return weights.latency * latency + weights.energy * energy
+    return latency, energy

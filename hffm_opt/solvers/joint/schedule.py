@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hffm_opt.problem.radio import Floats
-from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions
+from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions, Status
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Weights
@@ -87,7 +87,9 @@ def _build(calendar: Calendar, weights: Weights, ways: Sequence[Sequence[RoundOp
     energy[x_all] = energies
     for row_of, limit in ((latency, weights.max_latency_s), (energy, weights.max_energy_j)):
         used = np.flatnonzero(row_of)
-        builder.add_rows(np.zeros(used.size), used, row_of[used], upper=limit)
+        # The engine's tolerance is absolute, so a limit stands as 1.
+        unit = limit if 0 < limit < np.inf else 1.0
+        builder.add_rows(np.zeros(used.size), used, row_of[used] / unit, upper=limit / unit)
     return _Program(builder.build(), picks, latency, energy)
 
 
@@ -108,6 +110,8 @@ def best_schedule(
     model.set_cost(columns, weights.latency * program.latency + weights.energy * program.energy)
     outcome = model.solve(options)
     if outcome.x is None:
+        if outcome.status is not Status.INFEASIBLE:
+            raise RuntimeError(f"the schedule of a circulation was not solved: {outcome.stop_reason}")
         return None
     x, bound = outcome.x, outcome.bound
     if 0 in (weights.latency, weights.energy):
@@ -122,8 +126,9 @@ def _tie_break(program: _Program, weights: Weights, x: Floats, options: HighsOpt
     held, free = (program.latency, program.energy) if weights.energy == 0 else (program.energy, program.latency)
     limit = weights.max_latency_s if weights.energy == 0 else weights.max_energy_j
     row = program.model.shape[0] - (2 if weights.energy == 0 else 1)
+    unit = limit if 0 < limit < np.inf else 1.0
     reached = float(held @ x) * (1 + 1e-9)
-    program.model.set_row_bounds(row, -np.inf, min(reached, limit))
+    program.model.set_row_bounds(row, -np.inf, min(reached, limit) / unit)
     program.model.set_cost(np.arange(free.size), free)
     program.model.set_start(x)
     second = program.model.solve(options)

@@ -63,7 +63,11 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The end of a search: the best judged circulation (or none), the proven bound, and why it ended."""
+    """The end of a search: the best judged circulation (or none), the proven bound, and why it ended.
+
+    ``reason`` is ``proven`` where nothing is left to search, ``undecided`` where that left neither a plan nor a proof
+    that there is none, else what stopped it.
+    """
 
     best: Judged | None
     bound: float
@@ -124,6 +128,7 @@ def search(
     loose = np.inf
     proposals = 0
     reason = "proven"
+    undecided = False
     while heap:
         floor, order, proposal = heap[0]
         if best is not None and min(floor, loose) >= best.value - gap * abs(best.value):
@@ -143,7 +148,7 @@ def search(
             # Judging waits until no other program's bound is lower.
             heapq.heappush(heap, (max(floor, relaxed.bound), order, relaxed if relaxed.states else None))
             if relaxed.states is None:
-                reason = "time limit"
+                reason = relaxed.outcome.stop_reason.value
                 break
             continue
         assert proposal.states is not None
@@ -158,6 +163,7 @@ def search(
             # The supports let cells mix their ways; where that makes the bound weak, real ways replace them.
             exact[key] |= {(j, proposal.states[j]) for j in master.calendar.endings}
         proposals += 1
+        undecided |= judged.value == np.inf and judged.cost_bound < np.inf and best is None
         if progress is not None:
             value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
             progress(f"circulation {proposals}: {value} (proven so far: {min(floor, loose):.6g})")
@@ -170,6 +176,8 @@ def search(
     proven = min(heap[0][0] if heap else np.inf, loose)
     if best is not None:
         proven = min(proven, best.value)
+    elif undecided and reason == "proven":
+        reason = "undecided"
     return Found(best, proven, reason, proposals, best_calendar)
 
 
