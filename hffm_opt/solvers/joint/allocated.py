@@ -136,8 +136,7 @@ class AllocatedRounds:
             if time == 0:
                 self.learn(keys, 0.0, energy, self._patient(keys, energy))
         asked = [(keys, time or HURRY * energy, energy) for keys, time, energy in asked]
-        unique = {Question(key, time, energy) for keys, time, energy in asked for key in keys}
-        questions = sorted(unique, key=repr)
+        questions = list(dict.fromkeys(Question(key, time, energy) for keys, time, energy in asked for key in keys))
         answers = dict(zip(questions, self.pricer.answer(questions), strict=True))
         found = []
         for keys, time, energy in asked:

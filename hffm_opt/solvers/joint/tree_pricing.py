@@ -32,10 +32,10 @@ class Priced:
     bounds: dict[int, float]
 
 
-def joined(batches: Sequence[PhaseBatch]) -> PhaseBatch:
-    """Return phases of one shape as one batch."""
+def joined(parts: Sequence[tuple[PhaseBatch, Ints]]) -> PhaseBatch:
+    """Return the given rows of batches of one shape as one batch."""
     return PhaseBatch(
-        **{f.name: np.concatenate([getattr(batch, f.name) for batch in batches]) for f in fields(PhaseBatch)}
+        **{f.name: np.concatenate([getattr(batch, f.name)[rows] for batch, rows in parts]) for f in fields(PhaseBatch)}
     )
 
 
@@ -142,7 +142,7 @@ def _by_shape(work: Sequence[tuple[_Job, Ints]]) -> list[list[tuple[_Job, Ints]]
 
 def _spread(items: Sequence[tuple[_Job, Ints]]) -> tuple[PhaseBatch, Floats, Floats]:
     """Return the rows of jobs of one shape as one batch, with each row's weights per joule and per second."""
-    batch = joined([job.trees.batch.take(rows) for job, rows in items])
+    batch = joined([(job.trees.batch, rows) for job, rows in items])
     energy = np.concatenate([np.full(rows.size, job.question.weight_energy) for job, rows in items])
     time = np.concatenate([np.full(rows.size, job.question.weight_time) for job, rows in items])
     return batch, energy, time
