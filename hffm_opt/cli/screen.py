@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from hffm_opt.errors import Finding, HffmError, InfeasibleError, LimitReachedError
@@ -69,14 +71,47 @@ def document(data: Mapping[str, object]) -> None:
 
 
 @contextmanager
+def interrupts() -> Iterator[Callable[[], None]]:
+    """Remember Ctrl-C, and yield a call that raises it again.
+
+    numpy swallows whatever is raised while it looks up an attribute, a Ctrl-C that arrives in that moment included.
+    """
+    seen = False
+
+    def handle(_signal: int, _frame: object) -> None:
+        nonlocal seen
+        seen = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if seen:
+            raise KeyboardInterrupt
+
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield check
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
 def waiting(text: str) -> Iterator[Callable[[str], None]]:
     """Show what a long call is doing, on standard error and only if that is a terminal."""
     err = console(sys.stderr)
-    if not err.is_terminal:
-        yield lambda _: None
-        return
-    with err.status(text) as status:
-        yield lambda message: status.update(f"{text}: {message}")
+    status = err.status(text) if err.is_terminal else None
+    with interrupts() as check, status or nullcontext():
+
+        def say(message: str) -> None:
+            check()
+            if status is not None:
+                status.update(f"{text}: {message}")
+
+        yield say
+        check()
 
 
 def error(failure: HffmError, as_json: bool) -> int:

@@ -115,15 +115,17 @@ def round_progress(title: str, rounds: int) -> Iterator[tuple[Callable[[str], No
         transient=True,
         disable=not err.is_terminal,
     )
-    with bar:
+    with screen.interrupts() as check, bar:
         task = bar.add_task(title, total=rounds, news="")
 
         def say(message: str) -> None:
+            check()
             bar.update(task, news=f"planning: {message}")
 
         def on_round(record: RoundRecord, accuracies: tuple[AccuracyRecord, ...]) -> None:
             known = {f"{a.task} {a.accuracy:.1%}" for a in accuracies if a.phase == "after-average"}
             losses = ", ".join(f"{name} loss {value:.2f}" for name, value in record.loss.items())
             bar.update(task, completed=record.round, news=", ".join(sorted(known)) or losses)
+            check()
 
         yield say, on_round

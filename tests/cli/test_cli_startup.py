@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -106,9 +107,12 @@ from contextlib import contextmanager
 from hffm_opt.cli import screen
 from hffm_opt.cli.main import main
 
+real = screen.waiting
+
 @contextmanager
 def waiting(text):
-    yield lambda message: print(message, flush=True)
+    with real(text) as say:
+        yield lambda message: (print(message, flush=True), say(message))
 
 screen.waiting = waiting
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores it hands that down
@@ -121,3 +125,15 @@ sys.exit(main(["plan", "paper"]))
         call.send_signal(signal.SIGINT)
         _, err = call.communicate(timeout=60)
     assert (call.returncode, err) == (screen.INTERRUPTED, "Interrupted.\n")
+
+
+def test_ctrl_c_that_a_library_swallows_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), screen.waiting("Working") as say:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        say("goes on")
+    with pytest.raises(KeyboardInterrupt), screen.waiting("Working"), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with screen.waiting("Working") as say:
+        say("nobody has interrupted this one")

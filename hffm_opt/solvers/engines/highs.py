@@ -195,17 +195,22 @@ class HighsModel:
             self._highs.run()
             return
 
+        # Not `Thread.join`: interrupted while it waits, it takes a running thread for ended (CPython 3.11 and 3.12).
+        done = threading.Event()
+
         def work() -> None:
-            self._highs.run()
-            highspy.Highs.resetGlobalScheduler(False)
+            try:
+                self._highs.run()
+                highspy.Highs.resetGlobalScheduler(False)
+            finally:
+                done.set()
 
         self._stop.clear()
-        worker = threading.Thread(target=work, daemon=True)
-        worker.start()
+        threading.Thread(target=work, daemon=True).start()
         interrupted = False
-        while worker.is_alive():
+        while not done.is_set():
             try:
-                worker.join(0.1)
+                done.wait(0.1)
             except KeyboardInterrupt:
                 interrupted = True
                 self._stop.set()
