@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hffm_opt.plan.circulation import Tier
-from hffm_opt.problem.model import Ints, Problem
+from hffm_opt.problem.model import Bools, Ints, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsOptions, HighsOutcome
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
@@ -61,6 +61,22 @@ def drift_terms(problem: Problem, states: Sequence[State], top: int) -> tuple[fl
     per_state = moves @ problem.divergence_within**2 + reaches @ problem.divergence_between**2
     constant = float((horizon**2 - 1) * ((problem.divergence_within**2).sum() + (problem.divergence_between**2).sum()))
     return constant, steps[:, None] * per_state[None, :]
+
+
+def covering(problem: Problem, states: Sequence[State], state: State) -> Bools:
+    """Return in which states a round costs no less than in the given one, whatever the prices of before and after.
+
+    Averaging further modules besides costs no less, because its trees serve the smaller round too. One thing may make
+    it cheaper: a cell that only goes to its edge counts the way down before the cloud's meeting, and once it sends
+    something to the cloud it counts it after; so a cell must not change sides.
+    """
+    grid, given = np.array(states), np.array(state)
+    covers = ((grid == given) | (given == Tier.LOCAL)).all(axis=1)
+    for cell in problem.cells:
+        owned = problem.cell_owners(cell).any(axis=0)
+        if (given[owned] == Tier.EDGE).any() and not (given[owned] == Tier.CLOUD).any():
+            covers &= ~(grid[:, owned] == Tier.CLOUD).any(axis=1)
+    return np.asarray(covers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,17 +265,15 @@ class Master:
         collected: float,
         visited: Sequence[tuple[tuple[State, ...], float]],
     ) -> None:
-        """Cut off judged circulations and all that average the same and more: w_L latency + w_E energy >= v there.
+        """Cut off judged circulations and all that cost no less (:func:`covering`): w_L latency + w_E energy >= v there.
 
-        A round that averages further modules besides costs no less, because its trees serve the smaller round too.
         The row reads ``cost >= v (kinds in which z covers the judged state - K)``; infeasible ones go altogether.
         """
-        grid = np.array(self.states)
         columns = np.concatenate([latency_row[0], energy_row[0]])
         values = np.concatenate([self.weights.latency * latency_row[1], self.weights.energy * energy_row[1]])
         for states, proven in visited:
-            covers = [((grid == state) | (np.array(state) == 0)).all(axis=1) for state in states]
-            same = np.concatenate([z[j][rows] for j, rows in enumerate(covers)])
+            covers = {state: covering(self.problem, self.states, state) for state in states}
+            same = np.concatenate([z[j][covers[state]] for j, state in enumerate(states)])
             kinds = len(states)
             if not np.isfinite(proven):
                 builder.add_rows(np.zeros(same.size), same, 1.0, upper=kinds - 1)
