@@ -128,12 +128,19 @@ sys.exit(main(["plan", "paper"]))
 
 
 def test_ctrl_c_that_a_library_swallows_is_not_lost():
-    with pytest.raises(KeyboardInterrupt), screen.waiting("Working") as say:
+    def swallow():
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        say("goes on")
-    with pytest.raises(KeyboardInterrupt), screen.waiting("Working"), suppress(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+
+    def work(words):
+        with screen.waiting("Working") as say:
+            swallow()
+            for word in words:
+                say(word)
+
+    for words in (["goes on"], []):
+        with pytest.raises(KeyboardInterrupt):
+            work(words)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with screen.waiting("Working") as say:
         say("nobody has interrupted this one")
