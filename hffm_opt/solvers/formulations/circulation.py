@@ -265,9 +265,9 @@ class Master:
         collected: float,
         visited: Sequence[tuple[tuple[State, ...], float]],
     ) -> None:
-        """Cut off judged circulations and all that cost no less (:func:`covering`): w_L latency + w_E energy >= v there.
+        """Cut off judged circulations, and all that cost no less: ``w_L latency + w_E energy >= v`` there.
 
-        The row reads ``cost >= v (kinds in which z covers the judged state - K)``; infeasible ones go altogether.
+        The row reads ``cost >= v (kinds in which z is covering the judged state - K)``; infeasible ones go altogether.
         """
         columns = np.concatenate([latency_row[0], energy_row[0]])
         values = np.concatenate([self.weights.latency * latency_row[1], self.weights.energy * energy_row[1]])
