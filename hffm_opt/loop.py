@@ -63,7 +63,12 @@ def refuse_impossible(problem: Problem, plan: Plan) -> None:
 
 
 def adopt_plan(problem: Problem, plan: Plan) -> Outcome:
-    """Return the outcome of a plan that was made elsewhere: judged by the referee, nothing proven."""
+    """Return the outcome of a plan that was made elsewhere: judged by the referee, nothing proven.
+
+    Raises:
+        InputError: the plan breaks a physical limit.
+    """
+    refuse_impossible(problem, plan)
     verdict = evaluate_plan(problem, plan)
     weights = problem.scenario.planning
     value = weights.latency_weight * verdict.latency_s + weights.energy_weight * verdict.energy_j
@@ -83,16 +88,22 @@ def adopt_plan(problem: Problem, plan: Plan) -> Outcome:
         drift=verdict.drift,
         optimised=(),
         fixed=("circulation", "association", "heads", "trees", "uplinks", "allocation"),
+        planning_fingerprint=problem.scenario.planning_fingerprint(),
         plan=plan,
     )
 
 
 def adopt_outcome(problem: Problem, outcome: Outcome) -> Outcome:
-    """Return an outcome that was made elsewhere; its certificate stays if the referee finds the figures it tells."""
+    """Return an outcome that was made elsewhere.
+
+    Its certificate stays if the referee finds the figures it tells and the scenario asks of a plan what it asked then.
+    """
+    refuse_impossible(problem, outcome.plan)
     verdict = evaluate_plan(problem, outcome.plan, math.inf)
     told = (outcome.latency_s, outcome.energy_j, outcome.drift)
     found = (verdict.latency_s, verdict.energy_j, verdict.drift)
-    if all(math.isclose(a, b, rel_tol=SAME_FIGURES) for a, b in zip(told, found, strict=True)):
+    asked_the_same = outcome.planning_fingerprint == problem.scenario.planning_fingerprint()
+    if asked_the_same and all(math.isclose(a, b, rel_tol=SAME_FIGURES) for a, b in zip(told, found, strict=True)):
         return outcome
     return adopt_plan(problem, outcome.plan)
 

@@ -29,7 +29,7 @@ PLANNING_SECONDS = 60.0
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory for plan, runs and report.")] = Path("demo-run"),
     scenario: Annotated[str, typer.Option(help="The network to plan and train.")] = "paper-si",
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train with each plan.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train with each plan.")] = 16,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -38,6 +38,7 @@ def demo(
 
     Takes two to three minutes on two cores.
     """
+    from hffm_opt import api
     from hffm_opt.cli.views import demo as view
     from hffm_opt.report import write_report
     from hffm_opt.serial import dump_json, write_text
@@ -48,11 +49,13 @@ def demo(
     published = _compare_published(seed, json)
     comparison, best = _plan(given, seed, json)
     write_text(out / "plan.json", dump_json(best))
-    runs = {
-        name: _train(given, comparison, name, rounds, seed, directory, json) for name, directory in directories.items()
-    }
-    if not all(run.trace.complete for run in runs.values()):
-        return screen.INTERRUPTED
+    made = {outcome.method: outcome for outcome in comparison.outcomes} | {BEST: best}
+    runs: dict[str, Run] = {}
+    for name, directory in directories.items():
+        outcome = made[name] if name in made else api.plan(given, method=name, seed=seed)
+        runs[name] = _train(given, outcome, rounds, seed, directory, json)
+        if not runs[name].trace.complete:
+            return screen.INTERRUPTED
     with _step(5, "Report", json):
         path = write_report([directories[BEST], directories[BASELINE]], out / "report.html", comparison=comparison)
     if json:
@@ -126,14 +129,12 @@ def _plan(given: Scenario, seed: int, json: bool) -> tuple[Comparison, Outcome]:
     return comparison, best
 
 
-def _train(
-    given: Scenario, comparison: Comparison, name: str, rounds: int, seed: int, directory: Path, json: bool
-) -> Run:
+def _train(given: Scenario, outcome: Outcome, rounds: int, seed: int, directory: Path, json: bool) -> Run:
     from hffm_opt import api
     from hffm_opt.cli.training import round_progress
     from hffm_opt.cli.views import train as view
 
-    outcome = next(outcome for outcome in comparison.outcomes if outcome.method == name)
+    name = outcome.method
     with _step(4, f"Train {rounds} rounds as '{name}' plans", json):
         with round_progress(f"Training {name}", rounds) as (_, on_round):
             run = api.train(given, outcome, rounds=rounds, seed=seed, out=directory, overwrite=True, on_round=on_round)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hffm_opt.cli import options, screen
+from hffm_opt.errors import InputError
 
 PAPER_DRAWS = 200
 INFEASIBLE = 3
@@ -129,6 +130,10 @@ def compare(
     given = load_scenario(scenario)
     published = published_rows(given)
     names = [name.strip() for text in methods for name in text.split(",") if name.strip()] if methods else None
+    if names == []:
+        raise InputError.one(
+            "--methods", "no method is named", "name some, e.g. --methods star,optimal, or leave it out"
+        )
     with screen.waiting(f"Comparing on {given.name}") as progress:
         comparison = api.compare(
             given,

@@ -44,6 +44,10 @@ def train(
     """
     if plan is not None and method is not None:
         raise InputError.one("--plan / --method", "both are given", "give one: --plan runs a plan as it is")
+    asked = {"--max-drift": max_drift, "--gap": gap, "--time-limit": time_limit}
+    idle = [name for name, value in asked.items() if value is not None]
+    if plan is not None and idle:
+        raise InputError.one(" / ".join(idle), "these steer planning, but --plan gives the plan", "leave them out")
     from hffm_opt import api, loop
     from hffm_opt.cli.views import train as view
     from hffm_opt.scenario.read import load_scenario

@@ -19,7 +19,8 @@ class Outcome(Frozen):
     only plan breaks a limit). ``stop_reason`` says in words why the method stopped. ``bound`` is a proven lower bound
     on the objective over the ``optimised`` decisions with the ``fixed`` ones held; ``gap = (objective - bound) /
     |objective|``. ``weights`` are those on latency (per s), energy (per J) and drift that the objective stands for.
-    ``objective`` is null where the plan breaks a limit.
+    ``objective`` is null where the plan breaks a limit. A proof holds for the scenario's planning section as it was:
+    ``planning_fingerprint``.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Outcome(Frozen):
     drift: float
     optimised: tuple[str, ...]
     fixed: tuple[str, ...]
+    planning_fingerprint: str
     plan: Plan
 
 

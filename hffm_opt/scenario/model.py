@@ -208,6 +208,13 @@ class Scenario(Frozen):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name"})
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(self.model_dump(mode="json", exclude={"description", "planning", "name"}))
+
+    def planning_fingerprint(self) -> str:
+        """Return the SHA-256 (hex) of the planner's menu, limits and weights, on which a proof depends besides."""
+        return _digest(self.planning.model_dump(mode="json"))
+
+
+def _digest(data: dict[str, object]) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

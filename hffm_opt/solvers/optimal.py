@@ -29,6 +29,10 @@ Progress = Callable[[str], None]
 """Told what the search is doing, in words."""
 
 
+LEAST_LIMIT = 1e-9
+"""Limits are scaled to one inside the programs, so 0 stands as a nanosecond or a nanojoule."""
+
+
 def weights_of(problem: Problem, request: Request) -> Weights:
     """Return the weights and limits that a request puts on this problem."""
     latency, energy, penalty = request.weights()
@@ -38,8 +42,8 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         latency,
         energy,
         penalty,
-        np.inf if request.max_latency_s is None else request.max_latency_s * room,
-        np.inf if request.max_energy_j is None else request.max_energy_j * room,
+        np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
+        np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         np.inf if limit is None else limit,
     )
 
@@ -175,6 +179,7 @@ def optimal(problem: Problem, request: Request, progress: Progress | None = None
         seconds=time.perf_counter() - started,
         optimised=tuple(optimised),
         fixed=tuple(fixed),
+        limited=found.reason == "time limit",
     )
 
 

@@ -130,7 +130,7 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
         bound = min(bound, value)
         gap = relative_gap(value, bound)
         status = "optimal" if gap <= request.gap else "feasible"
-        if status == "feasible" and "time limit" in certified.stop_reason:
+        if status == "feasible" and certified.limited:
             status = "limit"
     return Outcome(
         method=name,
@@ -148,5 +148,6 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
         drift=verdict.drift,
         optimised=certified.optimised,
         fixed=certified.fixed,
+        planning_fingerprint=problem.scenario.planning_fingerprint(),
         plan=certified.plan,
     )

@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Certified:
-    """A plan and what a method proves about it; the referee has not spoken yet."""
+    """A plan and what a method proves about it, before the referee speaks; ``limited``: a limit ended the search."""
 
     plan: Plan
     bound: float | None
@@ -57,6 +57,7 @@ class Certified:
     seconds: float
     optimised: tuple[str, ...]
     fixed: tuple[str, ...]
+    limited: bool = False
 
 
 GAP_FIXED = 1e-4

@@ -76,6 +76,7 @@ def test_outcomes_round_trip():
         drift=0.0,
         optimised=(),
         fixed=("circulation",),
+        planning_fingerprint="0" * 64,
         plan=plan,
     )
     assert validate(json.loads(dump_json(outcome)), Outcome, "outcome") == outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
@@ -50,6 +51,7 @@ def _shares(
         made.add_column(beside_title, justify="right")
     total = sum(values.values()) or 1.0
     for name, value in values.items():
-        bar = Text("█" * round(BAR_WIDTH * value / total), style="blue")
-        made.add_row(name, figure(value), percent(value / total), bar, *([beside.get(name, "-")] if beside else []))
+        share = value / total if math.isfinite(total) else math.nan
+        bar = Text("█" * round(BAR_WIDTH * share) if math.isfinite(share) else "", style="blue")
+        made.add_row(name, figure(value), percent(share), bar, *([beside.get(name, "-")] if beside else []))
     return made

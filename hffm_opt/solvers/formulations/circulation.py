@@ -81,18 +81,16 @@ def covering(problem: Problem, states: Sequence[State], state: State) -> Bools:
 
 @dataclass(frozen=True, eq=False)
 class MasterSolution:
-    """The relaxed optimum: the states it picks, its value's bound, and the price of each cell's seconds per kind."""
+    """The relaxed optimum: its bound, and the states it picks (``None`` where it found none)."""
 
     bound: float
     states: tuple[State, ...] | None
     outcome: HighsOutcome
-    before_s: Floats
-    after_s: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Master:
-    """The program of one value of ``first``; ``supports[i, j]`` lists the prices whose V is used for cell i, kind j."""
+    """The program of one value of ``first``; ``support`` proves V, ``ways`` lists a cell's real ways if complete."""
 
     problem: Problem
     states: tuple[State, ...]
@@ -166,10 +164,10 @@ class Master:
         self._visited(builder, z, (spans, shares), energy_row, weights.energy * collected_j, visited)
         outcome = builder.build(offset).solve(options)
         if outcome.x is None:
-            return MasterSolution(outcome.bound, None, outcome, np.zeros(0), np.zeros(0))
+            return MasterSolution(outcome.bound, None, outcome)
         x = outcome.x
         chosen = tuple(self.states[int(np.argmax(x[z[j]]))] for j in range(kinds))
-        return MasterSolution(outcome.bound, chosen, outcome, x[before], x[after])
+        return MasterSolution(outcome.bound, chosen, outcome)
 
     def _nesting(self, builder: ModelBuilder, z: dict[int, Ints]) -> None:
         grid = np.array(self.states)

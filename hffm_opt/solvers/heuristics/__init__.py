@@ -1,1 +1,1 @@
-"""."""
+"""Baselines of the literature, one file each; all are judged by the referee."""
