@@ -128,3 +128,10 @@ def test_every_command_and_scenario_is_in_the_readme(capsys):
     assert set(re.findall(r'"name": "([\w-]+)"', capsys.readouterr().out)) <= set(re.findall(r"`([\w-]+)`", text))
     for name in get_command(app).commands:
         assert f"`hffm {name}" in text
+
+
+@pytest.mark.parametrize(("objective", "figure"), [("latency", "2.2211 s"), ("energy", "24.039 J")])
+def test_the_held_circulation_figures_are_printed(objective, figure, capsys):
+    assert main(["plan", "paper", "--circulation", "h-fedfm-8+d2d", "--objective", objective]) == 0
+    assert figure in capsys.readouterr().out
+    assert figure in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -16,12 +16,16 @@ from hffm_opt.report import Run
 
 
 def summary(baseline: Run, best: Run) -> Iterator[RenderableType]:
-    """Yield accuracy beside the baselines, what was saved, and how well the cost was predicted."""
+    """Yield accuracy beside the majority answer, what was saved, and how well the cost was predicted.
+
+    The margin is that of the less accurate run.
+    """
     old, new = baseline.measurement, best.measurement
-    made = table("", right=(old.method, new.method, "most frequent answer", "saved"))
+    made = table("", right=(old.method, new.method, "majority answer", "margin", "saved"))
     for task in new.accuracy:
         shares = (old.accuracy[task], new.accuracy[task], new.baseline[task])
-        made.add_row(f"accuracy, {task}", *(percent(share) for share in shares), "")
+        margin = f"{100 * (min(shares[:2]) - shares[2]):+.1f} points"
+        made.add_row(f"accuracy, {task}", *(percent(share) for share in shares), margin, "")
     made.add_row("latency s", *_cost(old.measured.latency_s, new.measured.latency_s))
     made.add_row("energy J", *_cost(old.measured.energy_j, new.measured.energy_j))
     title = f"{new.rounds} rounds on {new.scenario}, same seeds"
@@ -29,8 +33,8 @@ def summary(baseline: Run, best: Run) -> Iterator[RenderableType]:
     yield titled(title, made, f"Ledger against prediction: largest relative difference {off:.1e}.")
 
 
-def _cost(old: float, new: float) -> tuple[str, str, str, str]:
-    return figure(old), figure(new), "", percent((old - new) / old)
+def _cost(old: float, new: float) -> tuple[str, str, str, str, str]:
+    return figure(old), figure(new), "", "", percent((old - new) / old)
 
 
 def largest_difference(result: Measurement) -> float:
