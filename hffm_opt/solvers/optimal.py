@@ -17,7 +17,7 @@ from hffm_opt.solvers.joint.allocated import AllocatedRounds
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.free import cells_of, judge_allocated, polished
-from hffm_opt.solvers.joint.infeasible import explain
+from hffm_opt.solvers.joint.infeasible import explain, rounded_up
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
 from hffm_opt.solvers.joint.states import State, possible_states, states_of, unclustered
 from hffm_opt.solvers.request import Certified, Request
@@ -128,7 +128,7 @@ def _judge_held(space: _Space, circulation: Circulation, weights: Weights) -> Fo
         raise InfeasibleError.one(
             "--circulation",
             f"its learning penalty Phi = {penalty:.6g} exceeds drift_max = {weights.max_drift:.6g}",
-            f"hold a circulation with shorter periods, or lift the limit: --max-drift {penalty:.6g}",
+            f"hold a circulation with shorter periods, or lift the limit: --max-drift {rounded_up(penalty)}",
         )
     calendar = Calendar.of(problem, top, first)
     judged = space.judge(states, calendar, weights)
