@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +14,15 @@ from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
-from hffm_opt.solvers.joint.allocated import AllocatedRounds
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
-from hffm_opt.solvers.joint.free import cells_of, judge_allocated, polished
 from hffm_opt.solvers.joint.infeasible import explain, rounded_up
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
 from hffm_opt.solvers.joint.states import State, possible_states, states_of, unclustered
 from hffm_opt.solvers.request import Certified, Request
+
+if TYPE_CHECKING:
+    from hffm_opt.solvers.joint.allocated import AllocatedRounds
 
 ROOM = 2e-7
 """Share by which limits are widened under free allocation, a part of what the referee tolerates: rounding must not
@@ -59,6 +61,10 @@ class _Space:
             fixed = FixedRounds(problem)
             self.rounds, self.judge = fixed, judge_with(problem, fixed, min(request.gap / 4, 1e-6))
         else:
+            # The conic engine takes a second to load, and only free allocation needs it.
+            from hffm_opt.solvers.joint.allocated import AllocatedRounds
+            from hffm_opt.solvers.joint.free import judge_allocated
+
             allocated = AllocatedRounds(problem)
             self.rounds, self.judge = allocated, judge_allocated(problem, allocated, request.gap)
 
@@ -66,6 +72,8 @@ class _Space:
         """Return the plan of a judged circulation."""
         if isinstance(self.rounds, FixedRounds):
             return plan_of(self.problem, self.rounds, judged, method)
+        from hffm_opt.solvers.joint.free import cells_of
+
         return plan_from(self.problem, judged, method, cells_of(self.problem, self.rounds, judged))
 
     def refined(self, found: Found, weights: Weights) -> Judged:
@@ -73,6 +81,8 @@ class _Space:
         assert found.best is not None and found.calendar is not None
         if isinstance(self.rounds, FixedRounds):
             return found.best
+        from hffm_opt.solvers.joint.free import polished
+
         return polished(self.problem, self.rounds, found.best, found.calendar.first, weights)
 
     def masters(
