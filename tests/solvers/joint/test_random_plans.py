@@ -16,8 +16,8 @@ from hffm_opt.solvers.request import default_request
 BASELINES = [name for name, method in METHODS.items() if not method.exact]
 
 
-def check_laws(problem, request):
-    """Plan, let the referee judge, and compare with every baseline that can plan this network."""
+def check_laws(problem, request, baselines=BASELINES):
+    """Plan, let the referee judge, and compare with the baselines that can plan this network."""
     outcome = solve(problem, "optimal", request)
     verdict = evaluate_plan(problem, outcome.plan, request.max_drift)
     assert verdict.feasible and not verdict.violations
@@ -25,7 +25,7 @@ def check_laws(problem, request):
     assert outcome.bound <= outcome.objective
     assert outcome.objective == pytest.approx(request.value(verdict.latency_s, verdict.energy_j, verdict.drift))
     compared = 0
-    for name in BASELINES:
+    for name in baselines:
         try:
             row = solve(problem, name, request)
         except InputError:  # no direct link to the cloud, or no D2D path
@@ -55,7 +55,7 @@ def test_free_allocation(seed):
     sharing = "dedicated" if seed % 5 == 4 else "shared"
     scenario = random_network(seed, devices=3, modules=1 + seed % 2, allocation="optimised", sharing=sharing)
     objective = ("weighted", "latency", "energy")[seed % 3]
-    check_laws(build_problem(scenario), default_request(scenario, objective=objective))
+    check_laws(build_problem(scenario), default_request(scenario, objective=objective), BASELINES[seed % 3 :: 3])
 
 
 def test_cells_of_five_devices():
