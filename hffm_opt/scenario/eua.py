@@ -8,6 +8,7 @@ below.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,7 +22,18 @@ from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
 from hffm_opt.scenario.card import shipped_card
 from hffm_opt.scenario.check import check_scenario
 from hffm_opt.scenario.eua_files import Place, read_places
-from hffm_opt.scenario.model import Cloud, Device, DirectLink, Edge, Learning, Physics, Planning, Scenario, Tr38901
+from hffm_opt.scenario.model import (
+    NAME_PATTERN,
+    Cloud,
+    Device,
+    DirectLink,
+    Edge,
+    Learning,
+    Physics,
+    Planning,
+    Scenario,
+    Tr38901,
+)
 from hffm_opt.scenario.projection import centroid_deg, tangent_plane_m
 from hffm_opt.seeds import derive
 from hffm_opt.units import dbm_to_w
@@ -69,6 +81,12 @@ def import_eua(
     Raises:
         InputError: faulty files (all faults at once, each with file, line and column) or arguments.
     """
+    if len(name) > 80 or not re.match(NAME_PATTERN, name):
+        raise InputError.one(
+            "--name",
+            f"'{name}' cannot name a scenario",
+            "use up to 80 letters, digits and . _ + - , a letter or digit first",
+        )
     _check_arguments(association, max_users_per_edge, max_devices)
     sites, users = read_places(Path(sites_csv), Path(users_csv))
     if max_devices is not None and max_devices < len(users):

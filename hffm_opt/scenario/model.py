@@ -16,7 +16,11 @@ CLOUD = "cloud"
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
+# Beyond these a rate overflows or vanishes in floating point, and a proof would rest on it.
+Bandwidth = Annotated[float, Field(ge=1.0, le=1e12)]
+Power = Annotated[float, Field(gt=0, le=1e6)]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$"
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=NAME_PATTERN)]
 ModuleKind = Literal["encoder", "prompt", "expert", "adapter", "head", "backbone"]
 
 
@@ -93,10 +97,10 @@ class Edge(Frozen):
     name: Name
     x_m: float
     y_m: float
-    uplink_bandwidth_hz: Positive
-    downlink_bandwidth_hz: Positive
-    d2d_bandwidth_hz: Positive
-    downlink_power_w: Positive
+    uplink_bandwidth_hz: Bandwidth
+    downlink_bandwidth_hz: Bandwidth
+    d2d_bandwidth_hz: Bandwidth
+    downlink_power_w: Power
     backhaul_rate_bit_per_s: Positive
     backhaul_delay_s: NonNegative = 0.0
     backhaul_power_w: NonNegative = 0.0
@@ -109,8 +113,8 @@ class Device(Frozen):
     x_m: float
     y_m: float
     edge: Name | None = None
-    uplink_power_w: Positive
-    d2d_power_w: Positive
+    uplink_power_w: Power
+    d2d_power_w: Power
     d2d: bool = True
     cpu_min_hz: Positive = 0.2e9
     cpu_max_hz: Positive = 2.0e9

@@ -36,8 +36,12 @@ LEAST_LIMIT = 1e-9
 
 
 def weights_of(problem: Problem, request: Request) -> Weights:
-    """Return the weights and limits that a request puts on this problem."""
-    latency, energy, penalty = request.weights()
+    """Return the limits that a request puts on this problem, and its weights with the largest scaled to one.
+
+    The engines' tolerances are absolute, so a proof must not depend on the unit of the objective.
+    """
+    unit = weight_unit(request)
+    latency, energy, penalty = (weight / unit for weight in request.weights())
     limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
     room = 1.0 if problem.fixed_allocation else 1.0 + ROOM
     return Weights(
@@ -48,6 +52,11 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         np.inf if limit is None else limit,
     )
+
+
+def weight_unit(request: Request) -> float:
+    """Return the larger of a request's weights on latency and energy, by which the search divides the objective."""
+    return max(request.weights()[:2])
 
 
 class _Space:
@@ -184,7 +193,7 @@ def optimal(problem: Problem, request: Request, progress: Progress | None = None
     (fixed if request.circulation is not None else optimised).insert(0, "circulation")
     return Certified(
         plan=space.plan(space.refined(found, weights), "optimal"),
-        bound=found.bound,
+        bound=found.bound * weight_unit(request),
         stop_reason=_reason(found, request.gap),
         seconds=time.perf_counter() - started,
         optimised=tuple(optimised),

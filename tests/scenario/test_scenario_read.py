@@ -95,7 +95,7 @@ def test_a_truncated_scenario_is_refused(tmp_path):
         (("devices", 0, "uplink_power_dbm"), 23, None, "not known", "did you mean"),
         (("physics", "path_loss", "exponnet"), 3, "physics.path_loss.log-distance.exponnet", "not known", "'exponent'"),
         (("edges", 0, "uplink_bandwidth_hz"), "20 MHz", None, "valid number", "without quotes or unit"),
-        (("edges", 0, "uplink_bandwidth_hz"), 0, None, "greater than 0", "larger value"),
+        (("edges", 0, "uplink_bandwidth_hz"), 0, None, "greater than or equal to 1", "inside the range"),
         (("edges", 0, "uplink_bandwidth_hz"), float("nan"), None, "not a finite number", "finite number"),
         (("edges", 0, "uplink_bandwidth_hz"), float("inf"), None, "not a finite number", "finite number"),
         (("edges", 0, "name"), "a b", None, "should match pattern", "letters, digits"),
