@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -84,7 +83,7 @@ def compare_methods(
         problem: the compiled scenario.
         names: names of known methods.
         request: objective, limits, stopping rule, seed.
-        draws: how many seeds to try with the methods that draw at random, besides the request's own plan.
+        draws: how many seeds to try with the methods that draw at random, from the request's seed on.
         progress: told which method runs.
 
     Raises:
@@ -139,8 +138,7 @@ def _row(problem: Problem, request: Request, outcome: Outcome, draws: Draws | No
 
 
 def _broken_limit(problem: Problem, request: Request, outcome: Outcome) -> str:
-    limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
-    verdict = evaluate_plan(problem, outcome.plan, math.inf if limit is None else limit)
+    verdict = evaluate_plan(problem, outcome.plan, request.max_drift)
     return verdict.violations[0].message if verdict.violations else "it breaks a limit of the request"
 
 

@@ -86,6 +86,11 @@ def tiers(circulation: Circulation, kind: int) -> np.ndarray[tuple[int], np.dtyp
     return np.array([int(c.tier_in_kind(kind)) for c in circulation], dtype=np.int64)
 
 
+def hands_in(problem: Problem, circulation: Circulation) -> bool:
+    """Return whether a run ends with the published collection: its arithmetic, and no module ever at the cloud."""
+    return problem.published and all(c.cloud is None for c in circulation)
+
+
 def uniform(problem: Problem, d2d: int | None, edge: int | None, cloud: int | None) -> Circulation:
     """Return the circulation that treats all modules of a problem alike."""
     return tuple(ModuleCirculation(module=name, d2d=d2d, edge=edge, cloud=cloud) for name in problem.modules)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hffm_opt.errors import Finding, InputError
-from hffm_opt.plan.circulation import Tier, drift, kind_of_round, tiers, top_kind
+from hffm_opt.plan.circulation import Tier, drift, hands_in, kind_of_round, tiers, top_kind
 from hffm_opt.plan.limits import limit_violations
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.rounds import RoundCost, round_cost
@@ -101,22 +101,18 @@ def check_plan(problem: Problem, plan: Plan) -> None:
                 f"{len(cell_plan.rounds)} kinds of round, the periods make {kinds}",
                 "give each",
             )
-        if not _collects(problem, plan) and cell_plan.collection is not None:
+        if not hands_in(problem, plan.circulation) and cell_plan.collection is not None:
             raise InputError.one(
                 f"cells[{i}].collection",
                 "only the published arithmetic, for a plan that never reaches the cloud, has a collection",
                 "remove it",
             )
-        if _collects(problem, plan) and cell_plan.collection is None:
+        if hands_in(problem, plan.circulation) and cell_plan.collection is None:
             raise InputError.one(
                 f"cells[{i}].collection",
                 "the published arithmetic ends a run that never reaches the cloud with a collection",
                 "give the round that hands in the result",
             )
-
-
-def _collects(problem: Problem, plan: Plan) -> bool:
-    return problem.published and all(c.cloud is None for c in plan.circulation)
 
 
 def kind_costs(problem: Problem, plan: Plan) -> KindCosts:
@@ -133,7 +129,7 @@ def kind_costs(problem: Problem, plan: Plan) -> KindCosts:
             )
         )
     meets = [bool((level == Tier.CLOUD).any()) for level in levels]
-    if _collects(problem, plan):
+    if hands_in(problem, plan.circulation):
         handed_in = np.full(len(problem.modules), int(Tier.CLOUD))
         last = []
         for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True)):
@@ -155,7 +151,7 @@ def kind_costs(problem: Problem, plan: Plan) -> KindCosts:
 def cycle_kinds(problem: Problem, plan: Plan) -> list[int]:
     """Return the kinds of the rounds of one cycle, in order (the collection's kind is K + 1)."""
     top = top_kind(plan.circulation)
-    if _collects(problem, plan):
+    if hands_in(problem, plan.circulation):
         assert problem.scenario.physics.reference is not None
         length = problem.scenario.physics.reference.collection_rounds
         return [*(kind_of_round(k, top) for k in range(1, length)), top + 1]

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-import numpy as np
-
 from hffm_opt.errors import InputError
 from hffm_opt.plan.circulation import Circulation, uniform
 from hffm_opt.plan.outcome import Outcome, Status, relative_gap
@@ -110,8 +108,7 @@ def solve(problem: Problem, name: str, request: Request, progress: Progress | No
 
 def certify(problem: Problem, request: Request, name: str, certified: Certified) -> Outcome:
     """Let the referee judge a plan, and return the outcome with its certificate."""
-    limit = problem.scenario.planning.drift_max if request.max_drift is None else request.max_drift
-    verdict = evaluate_plan(problem, certified.plan, np.inf if limit is None else limit)
+    verdict = evaluate_plan(problem, certified.plan, request.max_drift)
     within = (request.max_latency_s is None or verdict.latency_s <= request.max_latency_s * (1 + 1e-6)) and (
         request.max_energy_j is None or verdict.energy_j <= request.max_energy_j * (1 + 1e-6)
     )

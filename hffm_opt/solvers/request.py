@@ -28,7 +28,6 @@ class Request:
     max_energy_j: float | None = None
     max_drift: float | None = None
     circulation: Circulation | None = None
-    circulation_name: str | None = None
     gap: float = 1e-4
     time_limit_s: float = 300.0
     seed: int = 0

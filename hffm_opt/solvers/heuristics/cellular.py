@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.circulation import Circulation, Tier, tiers, top_kind, uniform
+from hffm_opt.plan.circulation import Circulation, Tier, hands_in, tiers, top_kind, uniform
 from hffm_opt.plan.model import CellPlan, Plan, RoundPlan, ScenarioReference, Tree
 from hffm_opt.plan.nominal import full_speed, nominal_tree
 from hffm_opt.plan.rounds import owners_at
@@ -47,7 +47,7 @@ def cellular_plan(problem: Problem, circulation: Circulation, method: str, direc
     top = top_kind(circulation)
     levels = [tiers(circulation, kind) for kind in range(top + 1)]
     handed_in = np.full(len(problem.modules), int(Tier.CLOUD))
-    collects = problem.published and all(c.cloud is None for c in circulation)
+    collects = hands_in(problem, circulation)
     cells = []
     for cell in problem.cells:
         hub = CLOUD if direct else cell.edge.name

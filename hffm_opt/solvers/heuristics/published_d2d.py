@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.circulation import Circulation, Tier, tiers, top_kind, uniform
+from hffm_opt.plan.circulation import Circulation, Tier, hands_in, tiers, top_kind, uniform
 from hffm_opt.plan.costs import radio_cost
 from hffm_opt.plan.model import CellPlan, Plan, RoundPlan, Tree
 from hffm_opt.plan.nominal import full_speed, nominal_tree
@@ -84,7 +84,7 @@ def d2d_plan(problem: Problem, circulation: Circulation, method: str, seed: int)
     """Return the published D2D plan for a uniform circulation, heads drawn from ``seed``."""
     levels = [tiers(circulation, kind) for kind in range(top_kind(circulation) + 1)]
     handed_in = np.full(len(problem.modules), int(Tier.CLOUD))
-    collects = problem.published and all(c.cloud is None for c in circulation)
+    collects = hands_in(problem, circulation)
     cells = []
     for cell in problem.cells:
         head = int(derive(seed, "random-head", cell.edge.name).integers(cell.size))
