@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.parts import Parts
@@ -147,6 +148,21 @@ class LinkFading(Frozen):
     fading: Annotated[float, Field(ge=1e-30, le=1e30)]
 
 
+class LinkGain(Frozen):
+    """A factor on the gain of one directed link; 0 is no link."""
+
+    source: Name
+    target: Name
+    factor: Annotated[float, Field(ge=0, le=1e30)]
+
+
+class Radio(Frozen):
+    """How links differ from what path loss and fading make them: factors on gains, and the seed of a round's fading."""
+
+    gains: tuple[LinkGain, ...] = ()
+    draw: Annotated[int, Field(ge=0)] | None = None
+
+
 class Module(Frozen):
     """A part of the model: what it weighs on a link and what it costs per sample.
 
@@ -256,7 +272,11 @@ class Planning(Frozen):
 
 
 class Scenario(Frozen):
-    """A network, an M3T model and its tasks. Read one with :func:`hffm_opt.load_scenario`."""
+    """A network, an M3T model and its tasks. Read one with :func:`hffm_opt.load_scenario`.
+
+    ``radio`` says how links differ from what path loss and fading make them; null is not at all. ``changes`` are what
+    happens to the network while it trains, which plans are not told.
+    """
 
     format: Literal["hffm-scenario/1"] = "hffm-scenario/1"
     name: Name
@@ -271,10 +291,12 @@ class Scenario(Frozen):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     learning: Learning = Learning()
     planning: Planning = Planning()
+    radio: Radio | None = None
+    changes: Changes | None = None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes"})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)

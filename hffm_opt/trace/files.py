@@ -14,7 +14,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
 from hffm_opt.trace.ledger import LedgerEntry
-from hffm_opt.trace.model import Broadcast, Revision, RunHeader, Trace
+from hffm_opt.trace.model import Broadcast, Look, Revision, RunHeader, Trace
 
 TRACE, METRICS, LEDGER = "trace.json", "metrics.jsonl", "ledger.csv"
 WEIGHTS, CHECKPOINT = "weights", "checkpoint"  # directories beside them
@@ -24,13 +24,14 @@ _NUMBERS = dict.fromkeys(("round", "charged_bits", "serialised_bits"), int) | di
 
 
 class _Index(Frozen):
-    """``trace.json``: the header, changes of plan and broadcasts if any, and the SHA-256 of the files beside it."""
+    """``trace.json``: header, changes of plan, looks and broadcasts if any, and the SHA-256 of the files beside it."""
 
     format: Literal["hffm-trace/1"]
     header: RunHeader
     sha256: dict[str, str]
     revisions: tuple[Revision, ...] = ()
     broadcasts: tuple[Broadcast, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 def write_trace(trace: Trace, directory: Path) -> Path:
@@ -47,6 +48,7 @@ def write_trace(trace: Trace, directory: Path) -> Path:
         sha256={name: _digest(text) for name, text in texts.items()},
         revisions=trace.revisions,
         broadcasts=trace.broadcasts,
+        looks=trace.looks,
     )
     write_text(directory / TRACE, dump_json(index))
     return directory / TRACE
@@ -75,6 +77,7 @@ def read_trace(directory: Path) -> Trace:
         "ledger": _ledger_columns(texts[LEDGER]),
         "revisions": [revision.model_dump(mode="json") for revision in index.revisions],
         "broadcasts": [sent.model_dump(mode="json") for sent in index.broadcasts],
+        "looks": [look.model_dump(mode="json") for look in index.looks],
     }
     return validate(data, Trace, "trace", str(directory))
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hffm_opt.plan.model import Plan
+from hffm_opt.scenario.conditions import Conditions
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.provenance import Provenance
@@ -74,11 +75,24 @@ class RunHeader(Frozen):
     algorithm: Algorithm = Algorithm()
 
 
+class Divergence(Frozen):
+    """How far the copies of a module stood apart: mean squared distances per squared round since they were alike.
+
+    ``within`` is that of a cell's copies from their average, ``between`` that of the cells' averages from the whole's;
+    each the mean by samples.
+    """
+
+    within: Amount
+    between: Amount
+
+
 class RoundRecord(Frozen):
     """A complete round: its number and kind, the simulated clock at its end, and its own energy and bits.
 
     ``loss`` is the mean training loss per task over all samples that were trained; ``load`` the share of their tokens
-    that each expert was given, where there are experts.
+    that each expert was given, where there are experts. ``sat_out`` are the devices that the plan could not reach, or
+    that were gone; ``participation`` is the share of the samples of all present devices that was trained;
+    ``divergence`` per module, in rounds in which it was measured.
     """
 
     round: Number
@@ -88,6 +102,9 @@ class RoundRecord(Frozen):
     bits: Amount
     loss: dict[str, Amount] = Field(default_factory=dict)
     load: dict[str, Amount] = Field(default_factory=dict)
+    sat_out: tuple[str, ...] = ()
+    participation: Share = 1.0
+    divergence: dict[str, Divergence] = Field(default_factory=dict)
 
 
 class AccuracyRecord(Frozen):
@@ -114,13 +131,39 @@ class AccuracyRecord(Frozen):
 class Revision(Frozen):
     """A change of plan during a run: ``plan`` is in force from ``round`` on.
 
-    ``discrepancy`` is what led to it, per module: the squared distance of the owners' copies from their average, as the
-    mean over owners by samples, per round since the average before.
+    ``discrepancy`` is what led to it where intervals follow the training, per module: the squared distance of the
+    owners' copies from their average, as the mean over owners by samples, per round since the average before.
+    ``conditions`` are those that the plan was made for, relative to the scenario; ``notice_bits`` what each edge had to
+    tell its devices of the new plan.
     """
 
     round: Number
     plan: Plan
-    discrepancy: dict[str, Amount]
+    discrepancy: dict[str, Amount] = Field(default_factory=dict)
+    conditions: Conditions = Conditions()
+    notice_bits: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+
+class Look(Frozen):
+    """A look between two rounds: whether another plan would pay from ``round`` on, and why it was or was not adopted.
+
+    ``current`` and ``proposed`` are the objective per round of full participation under ``conditions``, as known then:
+    of the plan in force, and of the best plan found (null: none was sought, or none exists). ``bound`` is proven for
+    the latter. ``saving`` is ``rounds_left (current - proposed)``, without the ``cost`` of telling the devices; both in
+    the objective's unit. Infinite savings (the plan in force reaches nobody) are null.
+    """
+
+    round: Number
+    cause: str
+    conditions: Conditions = Conditions()
+    current: Amount | None
+    proposed: Amount | None = None
+    bound: float | None = None
+    rounds_left: Amount = 0.0
+    saving: float | None = None
+    cost: Amount = 0.0
+    adopted: bool = False
+    reason: str = ""
 
 
 class Broadcast(Frozen):
@@ -133,7 +176,8 @@ class Broadcast(Frozen):
 class Trace(Frozen):
     """What a run did. Complete rounds only: an interrupted run has fewer than its header asks for.
 
-    ``revisions`` are the plans that took over from the one that the run began with, in order.
+    ``revisions`` are the plans that took over from the one that the run began with, in order; ``looks`` all occasions
+    on which that was considered.
     """
 
     format: Literal["hffm-trace/1"] = "hffm-trace/1"
@@ -143,6 +187,7 @@ class Trace(Frozen):
     ledger: Ledger
     revisions: tuple[Revision, ...] = ()
     broadcasts: tuple[Broadcast, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     def plans(self, first: Plan) -> tuple[tuple[int, Plan], ...]:
         """Return all plans of the run, which began with ``first``, each with the round from which it was in force."""
