@@ -5,7 +5,7 @@ from __future__ import annotations
 from hffm_opt.errors import InputError
 from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import schedule_cost
+from hffm_opt.plan.schedule import schedule_cost
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import AccuracyRecord, Trace

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from hffm_opt.errors import Finding
-from hffm_opt.scenario.changes import Fade
+from hffm_opt.scenario.changes import Fade, Fail
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 from hffm_opt.scenario.ownership import ownable_modules, owns
 from hffm_opt.scenario.sources import well_formed_sources
@@ -69,7 +69,7 @@ def known_in_changes(scenario: Scenario) -> Iterator[Finding]:
             if name is not None and name not in known:
                 what = "node" if isinstance(change, Fade) else "device"
                 yield Finding(f"{path}.{end}", f"no {what} is named '{name}'", _near(name, known))
-        if getattr(change, "source", None) is not None and change.source == getattr(change, "target", None):
+        if isinstance(change, Fade | Fail) and change.source == change.target:
             yield Finding(path, f"'{change.source}' has no link to itself", "name two nodes")
         if until is not None and until <= change.round:
             yield Finding(f"{path}.until", f"round {until} is not after round {change.round}", "give a later one")

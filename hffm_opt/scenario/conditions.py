@@ -145,8 +145,8 @@ def _pairs(scenario: Scenario, change: Fade | Fail) -> Iterator[tuple[str, str]]
     if change.target is not None:
         others = [change.target]
     else:
-        nodes = (*scenario.edges, *scenario.devices)
-        others = [node.name for node in nodes if node.name != change.source]
+        names = [*(edge.name for edge in scenario.edges), *(device.name for device in scenario.devices)]
+        others = [name for name in names if name != change.source]
     for other in others:
         yield change.source, other
         yield other, change.source

@@ -9,8 +9,8 @@ from hffm_opt.measurement import measure
 from hffm_opt.plan.circulation import Tier, kind_of_round, top_kind
 from hffm_opt.plan.costs import backhaul_cost
 from hffm_opt.plan.outcome import Outcome
-from hffm_opt.plan.referee import run_cost
 from hffm_opt.plan.rounds import ready_seconds
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import Problem, build_problem
 from hffm_opt.report.flows import KindFlows, kind_flows
 from hffm_opt.scenario.model import Scenario

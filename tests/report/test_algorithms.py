@@ -7,7 +7,7 @@ from report_cases import run_directory
 
 from hffm_opt.plan.broadcast import broadcast_cost
 from hffm_opt.plan.circulation import ModuleCirculation
-from hffm_opt.plan.referee import schedule_cost
+from hffm_opt.plan.schedule import schedule_cost
 from hffm_opt.report import read_run, write_report
 from hffm_opt.report.algorithms import algorithm_words
 from hffm_opt.report.energy import predicted_energy

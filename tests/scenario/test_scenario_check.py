@@ -64,36 +64,6 @@ EXAMPLES = [
     ),
     ("known_references", put("modules", 2, "tasks", value=["digit"]), "modules[2].tasks", "no task is named 'digit'"),
     ("known_references", add_links(("device-0-0", "egde-0")), "links[0].target", "no node is named 'egde-0'"),
-    (
-        "known_in_changes",
-        put("radio", value={"gains": [{"source": "device-0-0", "target": "egde-0", "factor": 0.5}]}),
-        "radio.gains[0].target",
-        "no node is named 'egde-0'",
-    ),
-    (
-        "known_in_changes",
-        happens(change="leave", round=2, device="me"),
-        "changes.events[0].device",
-        "no device is named",
-    ),
-    (
-        "known_in_changes",
-        happens(change="fail", round=2, source="device-0-0", target="edge-0"),
-        "changes.events[0].target",
-        "no device is named 'edge-0'",
-    ),
-    (
-        "known_in_changes",
-        happens(change="fade", round=2, source="device-0-0", target="device-0-0", loss_db=3),
-        "changes.events[0]",
-        "has no link to itself",
-    ),
-    (
-        "known_in_changes",
-        happens(change="slow", round=4, until=4, device="device-0-0", factor=0.5),
-        "changes.events[0].until",
-        "round 4 is not after round 4",
-    ),
     ("unique_links", add_links(*[("device-0-0", "edge-0")] * 2), "links", "device-0-0 -> edge-0 is given 2 times"),
     ("device_limits", put("devices", 3, "cpu_min_hz", value=9e9), "devices[3].cpu_min_hz", "9e+09 is above cpu_max_hz"),
     (
@@ -148,6 +118,36 @@ EXAMPLES = [
         put("tasks", 0, "source", value={"format": "vqa-v2", "train": {"questions": "q.json", "images": "i"}}),
         "tasks[0].source.train.annotations",
         "keeps its answers in a second file",
+    ),
+    (
+        "known_in_changes",
+        put("radio", value={"gains": [{"source": "device-0-0", "target": "egde-0", "factor": 0.5}]}),
+        "radio.gains[0].target",
+        "no node is named 'egde-0'",
+    ),
+    (
+        "known_in_changes",
+        happens(change="leave", round=2, device="me"),
+        "changes.events[0].device",
+        "no device is named",
+    ),
+    (
+        "known_in_changes",
+        happens(change="fail", round=2, source="device-0-0", target="edge-0"),
+        "changes.events[0].target",
+        "no device is named 'edge-0'",
+    ),
+    (
+        "known_in_changes",
+        happens(change="fade", round=2, source="device-0-0", target="device-0-0", loss_db=3),
+        "changes.events[0]",
+        "has no link to itself",
+    ),
+    (
+        "known_in_changes",
+        happens(change="slow", round=4, until=4, device="device-0-0", factor=0.5),
+        "changes.events[0].until",
+        "round 4 is not after round 4",
     ),
 ]
 
