@@ -19,6 +19,9 @@ from hffm_opt.learning.baselines.realign import NAME, check_rounds
 from hffm_opt.learning.broadcast import broadcast, extended
 from hffm_opt.learning.checkpoint import Checkpoints
 from hffm_opt.learning.data import federated_data
+from hffm_opt.learning.divergence import divergences
+from hffm_opt.learning.engines import Engines, InForce
+from hffm_opt.learning.engines import tell as tell_devices
 from hffm_opt.learning.execution import HOST, Execution
 from hffm_opt.learning.local import GROUP_SIZES, LocalUpdate
 from hffm_opt.learning.modules.module import ADAPTERS, head_name
@@ -31,6 +34,7 @@ from hffm_opt.plan.circulation import Tier, kind_of_round
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.serial import dump_json
+from hffm_opt.trace.course import Course, SoFar
 from hffm_opt.trace.model import (
     AccuracyRecord,
     Broadcast,
@@ -66,6 +70,7 @@ def train_plan(
     proximal: float | None = None,
     fedlama: FedLama | None = None,
     pooled: DataOf | None = None,
+    course: Course | None = None,
     begin: Callable[[], None] | None = None,
 ) -> Trace:
     """Train the modules on the scenario's tasks exactly as planned.
@@ -93,6 +98,7 @@ def train_plan(
         proximal: FedProx's mu in place of the scenario's.
         fedlama: lets each module's interval follow the training; it made ``plan``.
         pooled: loads the data of all devices for the one device of a centralised problem.
+        course: what happens to the network, and the plans that take over; None: nothing does.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
 
     Returns:
@@ -120,6 +126,7 @@ def train_plan(
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
     room = Room(execution, group_size, threads, max_memory_bytes, tell)
     run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+    engines = Engines(problem, run.engine.modules, course)
     if begin is not None:
         begin()
     now, kept = Progressed(run.start, run.engine.start_s), None
@@ -127,7 +134,8 @@ def train_plan(
         kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
         now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
     cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every)
+    evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
+    _run_rounds(run, now, engines, evaluated, progress, fedlama, course, kept, checkpoint_every)
     if directory is not None:
         names = [device.name for device in problem.scenario.devices]
         shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
@@ -139,6 +147,7 @@ def train_plan(
         ledger=now.ledger.ledger(),
         revisions=tuple(now.revisions),
         broadcasts=tuple(now.broadcasts),
+        looks=tuple(now.looks),
     )
 
 
@@ -162,20 +171,21 @@ def evaluation_rounds(cycle: int, rounds: int, every: int | None) -> frozenset[i
 def _run_rounds(
     run: Prepared,
     now: Progressed,
+    engines: Engines,
     evaluated: frozenset[int],
     progress: Progress | None,
     fedlama: FedLama | None,
+    course: Course | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
 ) -> None:
     """Run the rounds that are left; nothing of a round is kept before the round is complete."""
-    trains = np.flatnonzero(run.problem.owners.any(axis=1)).tolist()
-    engine = RoundEngine(run.problem, now.revisions[-1].plan, run.engine.modules) if now.revisions else run.engine
     if run.realigner is not None and now.further:
         run.realigner.load(now.further)
     try:
         for number in range(now.number + 1, run.header.rounds + 1):
-            engine = _run_round(run, now, number, engine, trains, number in evaluated, fedlama)
+            plan = now.revisions[-1].plan if now.revisions else run.engine.plan
+            _run_round(run, now, number, engines.at(number, plan), number in evaluated, fedlama, course, plan)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
             if progress is not None:
@@ -192,23 +202,31 @@ def _run_round(
     run: Prepared,
     now: Progressed,
     number: int,
-    engine: RoundEngine,
-    trains: list[int],
+    force: InForce,
     evaluate: bool,
     fedlama: FedLama | None,
-) -> RoundEngine:
-    """Run one round and return the engine of the next."""
+    course: Course | None,
+    plan: Plan,
+) -> None:
+    """Run one round under the plan in force."""
+    engine, looks = force.engine, course is not None and number < run.header.rounds and course.looks(number, plan)
+    evaluate = evaluate or looks
     spent_j = fsum(record.energy_j for record in now.rounds) if evaluate else 0.0
-    update = run.trainer.train(now.states, trains, number, now.anchors)
+    update = run.trainer.train(now.states, force.trains, number, now.anchors)
     accuracy: list[AccuracyRecord] = []
     if evaluate:
         now_s, train_j = engine.after_training(number, now.clock_s)
-        accuracy += _accuracies(run, number, engine, "before-average", update.states, now_s, spent_j + train_j)
+        accuracy += _accuracies(run, number, engine, "before-average", force, update.states, now_s, spent_j + train_j)
     result = engine.average(number, update.states, now.clock_s)
-    record = result.record.model_copy(update={"loss": _mean_loss(update), "load": _mean_load(update)})
+    told: dict[str, object] = {"loss": _mean_loss(update), "load": _mean_load(update)}
+    told |= {"sat_out": force.sat_out, "participation": force.participation}
+    if looks:
+        plans = [(1, run.engine.plan), *((revision.round, revision.plan) for revision in now.revisions)]
+        told["divergence"] = divergences(engine.problem, update.states, plans, number)
+    record = result.record.model_copy(update=told)
     if evaluate and engine.tier(number) != Tier.LOCAL:
         after_j = spent_j + record.energy_j
-        accuracy += _accuracies(run, number, engine, "after-average", result.states, record.end_s, after_j)
+        accuracy += _accuracies(run, number, engine, "after-average", force, result.states, record.end_s, after_j)
     states, clock_s, entries = result.states, result.clock_s, result.entries
     realigner, broadcasts = run.realigner, list[Broadcast]()
     if realigner is not None and number % realigner.every == 0 and number < run.header.rounds:
@@ -219,6 +237,13 @@ def _run_round(
         broadcasts.append(Broadcast(round=number, bits=bytes_to_bit(len(data))))
     pulled = received(now.anchors, states, result.averaged) if run.header.algorithm.proximal else None
     revision = None if fedlama is None else fedlama.revise(number, engine.plan, update.states, result)
+    look = None
+    if looks and course is not None:
+        records, found = (*now.rounds, record), (*now.accuracy, *accuracy)
+        look, revision = course.revise(SoFar(plan, records, found, now.ledger, entries, now.revisions, now.looks))
+        if revision is not None and revision.notice_bits:
+            sent, clock_s = tell_devices(engine.problem, revision.notice_bits, number, clock_s)
+            entries, record = entries + sent, extended(record, sent, clock_s)
     revisions = (revision,) if revision is not None and number < run.header.rounds else ()
     now.add(
         record,
@@ -228,10 +253,10 @@ def _run_round(
         clock_s,
         revisions=revisions,
         broadcasts=broadcasts,
+        looks=() if look is None else (look,),
         anchors=pulled,
         further=realigner.state() if realigner else {},
     )
-    return RoundEngine(run.problem, revisions[0].plan, run.engine.modules) if revisions else engine
 
 
 def _mean_loss(update: LocalUpdate) -> dict[str, float]:
@@ -251,6 +276,7 @@ def _accuracies(
     number: int,
     engine: RoundEngine,
     phase: Phase,
+    force: InForce,
     states: StackedStates,
     clock_s: float,
     energy_j: float,
@@ -259,7 +285,7 @@ def _accuracies(
     records = []
     for task in run.data.tasks:
         head = head_name(task)
-        devices = np.flatnonzero(run.problem.owners[:, run.problem.modules.index(head)]).tolist()
+        devices = np.flatnonzero(force.owners[:, run.problem.modules.index(head)]).tolist()
         if not devices:
             continue
         found = run.evaluator.evaluate(states, task, devices)

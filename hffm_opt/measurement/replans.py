@@ -1,0 +1,123 @@
+"""What changes of plan were worth, judged by the referee in the network as it really was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hffm_opt.plan.carried import Carried, carried_out
+from hffm_opt.plan.model import Plan
+from hffm_opt.plan.schedule import RunCost, Stretch, stretches_cost
+from hffm_opt.problem.build import build_problem
+from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.conditions import Conditions, conditions_at, under
+from hffm_opt.trace.model import Trace
+
+
+class TrueNetwork:
+    """The network as it is in each round, compiled once for rounds that are alike.
+
+    Args:
+        problem: the network as the scenario gives it.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._conditions: Conditions | None = None
+        self._last = problem
+
+    def at(self, number: int) -> Problem:
+        """Return the network in a round; the same object as long as its conditions stay the same."""
+        conditions = conditions_at(self._problem.scenario, number)
+        if conditions != self._conditions:
+            self._conditions = conditions
+            self._last = under_conditions(self._problem, conditions)
+        return self._last
+
+
+def under_conditions(problem: Problem, conditions: Conditions) -> Problem:
+    """Return a problem under conditions, every device at the edge that serves it."""
+    if conditions == Conditions():
+        return problem
+    serving = {name: cell.edge.name for cell in problem.cells for name in cell.names}
+    return build_problem(under(problem.scenario, conditions), serving)
+
+
+@dataclass(frozen=True)
+class Realised:
+    """What a plan and its predecessor cost in the same rounds of the same network, per round of full participation.
+
+    Seconds and joules; infinite where a plan reaches nobody.
+    """
+
+    rounds: int
+    latency_s: float
+    energy_j: float
+    old_latency_s: float
+    old_energy_j: float
+
+
+def realised_costs(problem: Problem, first: Plan, trace: Trace) -> tuple[Realised, ...]:
+    """Return for every revision of a run what its plan and the one before it cost until the next revision.
+
+    Args:
+        problem: the network as the scenario gives it.
+        first: the plan that the run began with.
+        trace: the run.
+    """
+    plans = trace.plans(first)
+    ends = [*(start - 1 for start, _ in plans[1:]), len(trace.rounds)][1:]
+    found = []
+    for (_, old), (start, new), end in zip(plans, plans[1:], ends, strict=False):
+        network = TrueNetwork(problem)
+        costs = [effective_cost(network, plan, range(start, end + 1)) for plan in (new, old)]
+        found.append(Realised(max(end - start + 1, 0), *costs[0], *costs[1]))
+    return tuple(found)
+
+
+def effective_cost(network: TrueNetwork, plan: Plan, rounds: Sequence[int]) -> tuple[float, float]:
+    """Return seconds and joules per round of full participation of a plan in some consecutive rounds.
+
+    Rounds count by the share of the samples that they train: half of it in twice the rounds is taken to teach as much.
+    """
+    if not rounds:
+        return 0.0, 0.0
+    carried = [carried_out(network.at(number), plan) for number in rounds]
+    taught = sum(each.participation for each in carried)
+    if taught <= 0:
+        return float("inf"), float("inf")
+    cost = cost_of(carried, rounds[0])
+    return cost.latency_s / taught, cost.energy_j / taught
+
+
+def cost_of(carried: Sequence[Carried], first: int) -> RunCost:
+    """Return what consecutive rounds cost, beginning with round ``first``, whose number gives its kind."""
+    whole = [Stretch(first + i, each.problem, each.plan) for i, each in enumerate(carried)]
+    until = stretches_cost([replace(whole[0], first=1), *whole[1:]], first + len(carried) - 1)
+    before = stretches_cost([replace(whole[0], first=1)], first - 1)
+    # Rounds before the first are walked only to give kinds their numbers; meetings may tie the two parts together.
+    return RunCost(
+        len(carried),
+        until.latency_s - before.latency_s,
+        until.energy_j - before.energy_j,
+        until.bits - before.bits,
+    )
+
+
+def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
+    """Return what the referee counts for a run under the conditions that really were: the ledger's totals, exactly.
+
+    Broadcasts of realigned neurons are counted with the rest.
+    """
+    network, plans, stretches = TrueNetwork(problem), trace.plans(first), []
+    last: tuple[Problem, Plan] | None = None
+    for number in range(1, len(trace.rounds) + 1):
+        plan = next(plan for start, plan in reversed(plans) if start <= number)
+        now = network.at(number)
+        if last is None or last[0] is not now or last[1] is not plan:
+            carried = carried_out(now, plan)
+            stretches.append(Stretch(number, carried.problem, carried.plan))
+            last = (now, plan)
+    sent = [(each.round, each.bits) for each in trace.broadcasts]
+    told = {each.round - 1: each.notice_bits for each in trace.revisions if each.notice_bits}
+    return stretches_cost(stretches, len(trace.rounds), sent, told)
