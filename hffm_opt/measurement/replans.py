@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from hffm_opt.plan.carried import Carried, carried_out
+from hffm_opt.plan.carried import carried_out
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.schedule import RunCost, Stretch, stretches_cost
 from hffm_opt.problem.build import build_problem
@@ -86,22 +86,9 @@ def effective_cost(network: TrueNetwork, plan: Plan, rounds: Sequence[int]) -> t
     taught = sum(each.participation for each in carried)
     if taught <= 0:
         return float("inf"), float("inf")
-    cost = cost_of(carried, rounds[0])
+    stretches = [Stretch(number, each.problem, each.plan) for number, each in zip(rounds, carried, strict=True)]
+    cost = stretches_cost(stretches, rounds[-1], start=rounds[0])
     return cost.latency_s / taught, cost.energy_j / taught
-
-
-def cost_of(carried: Sequence[Carried], first: int) -> RunCost:
-    """Return what consecutive rounds cost, beginning with round ``first``, whose number gives its kind."""
-    whole = [Stretch(first + i, each.problem, each.plan) for i, each in enumerate(carried)]
-    until = stretches_cost([replace(whole[0], first=1), *whole[1:]], first + len(carried) - 1)
-    before = stretches_cost([replace(whole[0], first=1)], first - 1)
-    # Rounds before the first are walked only to give kinds their numbers; meetings may tie the two parts together.
-    return RunCost(
-        len(carried),
-        until.latency_s - before.latency_s,
-        until.energy_j - before.energy_j,
-        until.bits - before.bits,
-    )
 
 
 def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:

@@ -64,16 +64,18 @@ def stretches_cost(
     rounds: int,
     broadcasts: Sequence[tuple[int, int]] = (),
     told: Mapping[int, tuple[int, ...]] | None = None,
+    start: int = 1,
 ) -> RunCost:
-    """Return the predicted totals of the first ``rounds`` rounds.
+    """Return the predicted totals of the rounds from ``start`` to ``rounds``, before which all cells meet.
 
     Args:
-        stretches: what is in force from when on, in order; the first one starts with round 1. Rounds keep their
-            numbers, and so their kinds, across plans.
-        rounds: how many rounds.
+        stretches: what is in force from when on, in order; the first one from ``start``. Rounds keep their numbers, and
+            so their kinds, across plans.
+        rounds: the last round.
         broadcasts: (round, bits) of what the cloud sends to all devices right after its average in a round, at most
             once a round (see :mod:`.broadcast`).
         told: the round after which devices are told of a new plan, and the bits for each cell (see :mod:`.notice`).
+        start: the first round.
 
     Raises:
         InputError: a plan does not fit its problem.
@@ -84,7 +86,7 @@ def stretches_cost(
         return max(i for i, each in enumerate(stretches) if each.first <= number)
 
     walked = []
-    for number in range(1, rounds + 1):
+    for number in range(start, rounds + 1):
         costs = found[at(number)][1]
         walked.append((costs, kind_of_round(number, costs.top)))
     cells = len(stretches[0].problem.cells)
@@ -103,4 +105,5 @@ def stretches_cost(
                 after[number][i] += notice.seconds
                 joules += notice.joules
                 bits += notice.bits * (1 if notice.downlink is None else 2)
-    return RunCost(rounds, walk(walked, after), joules, bits)
+    afterwards = {number - start + 1: seconds for number, seconds in after.items()}
+    return RunCost(len(walked), walk(walked, afterwards), joules, bits)

@@ -55,6 +55,18 @@ class Algorithm(Frozen):
     realign_every: Number | None = None
 
 
+class Goal(Frozen):
+    """What a closed loop minimises: weights on seconds, joules and drift per round, or what it takes to a target.
+
+    ``looks_every`` rounds it looks whether another plan pays, and whenever devices come or go or are cut off.
+    """
+
+    objective: str
+    weights: tuple[Amount, Amount, Amount]
+    target: Share | None = None
+    looks_every: Number
+
+
 class RunHeader(Frozen):
     """What was run: scenario, plan, seed, the rounds asked for, and the software that ran them.
 
@@ -73,6 +85,7 @@ class RunHeader(Frozen):
     provenance: Provenance
     execution: ExecutionRecord | None = None
     algorithm: Algorithm = Algorithm()
+    goal: Goal | None = None
 
 
 class Divergence(Frozen):
@@ -147,10 +160,10 @@ class Revision(Frozen):
 class Look(Frozen):
     """A look between two rounds: whether another plan would pay from ``round`` on, and why it was or was not adopted.
 
-    ``current`` and ``proposed`` are the objective per round of full participation under ``conditions``, as known then:
-    of the plan in force, and of the best plan found (null: none was sought, or none exists). ``bound`` is proven for
-    the latter. ``saving`` is ``rounds_left (current - proposed)``, without the ``cost`` of telling the devices; both in
-    the objective's unit. Infinite savings (the plan in force reaches nobody) are null.
+    ``current`` and ``proposed`` are what is left of the run in the objective's unit, under ``conditions`` as known then:
+    with the plan in force (null: without end, for it reaches nobody), and with the best plan found (null: none was
+    sought, or none exists), for whose objective per round ``bound`` is proven. ``saving`` is their difference, without
+    the ``cost`` of telling the devices; null where it is without end. ``rounds_left`` are those with the plan in force.
     """
 
     round: Number
