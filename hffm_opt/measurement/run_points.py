@@ -84,7 +84,7 @@ class RunPoints:
         the circulation that follows. Under one that never gets so far, nothing is gained any more.
         """
         drift, share = np.array(self.drift), np.array(self.share or (1.0,) * len(self.drift))
-        changes = [0, *(np.flatnonzero(np.diff(drift)) + 1).tolist(), len(drift)]
+        changes = [0, *(np.flatnonzero(drift[1:] != drift[:-1]) + 1).tolist(), len(drift)]
         reached = [np.zeros(1)]
         for start, end in pairwise(changes):
             before = reached[-1][-1]

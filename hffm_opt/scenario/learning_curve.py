@@ -93,7 +93,8 @@ class LearningCurve(Frozen):
             return float(self.scale_rounds * depth ** (1 / self.shape))
 
     def _apart(self, drift: ArrayLike) -> Floats:
-        return np.asarray(np.sqrt(np.asarray(drift, dtype=float) / self.unit_drift))
+        with np.errstate(over="ignore"):
+            return np.asarray(np.sqrt(np.asarray(drift, dtype=float) / self.unit_drift))
 
 
 # Fitted to the training logs in the repository payamsiabd/M3T-FFM (arXiv 2509.03695), the mean accuracy over GQA and
