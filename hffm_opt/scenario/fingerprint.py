@@ -18,6 +18,7 @@ LATER_FIELDS = frozenset(
         "proximal",
         "kept_neurons",
         "realign_every",
+        "curve",
     }
 )
 
