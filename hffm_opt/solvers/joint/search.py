@@ -58,7 +58,7 @@ class Judged:
     @property
     def value(self) -> float:
         """The objective."""
-        return self.factor * self.cost + self.penalty
+        return np.inf if self.factor == np.inf else self.factor * self.cost + self.penalty
 
     @property
     def bound(self) -> float:
