@@ -14,6 +14,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
+from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.training import train
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def plan(
     gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    target: float | None = None,
+    curve: LearningCurve | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Plan a scenario and return the plan with its certificate.
@@ -46,7 +49,8 @@ def plan(
     Args:
         scenario: a scenario, a built-in name or a path.
         method: a baseline's name or ``optimal``.
-        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy``.
+        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy`` per round;
+            ``time-to-accuracy`` or ``energy-to-accuracy``: in all, for the rounds to the target.
         latency_weight: weight per second of latency per round.
         energy_weight: weight per joule of energy per round.
         max_latency: limit on the latency per round in s.
@@ -56,11 +60,14 @@ def plan(
         gap: relative gap at which the search may stop.
         time_limit: wall-clock limit in s.
         seed: for the methods that draw.
+        target: accuracy in (0, 1) that the last two objectives aim at.
+        curve: gives the rounds to the target at a plan's Phi; the scenario's where not given, else the default.
         progress: told what a long search is doing.
 
     Raises:
         InputError: bad scenario or argument.
-        InfeasibleError: no plan keeps the limits; says which binds and what would be feasible.
+        InfeasibleError: no plan keeps the limits, or none gets to the target; says which binds and what would be
+            feasible.
         LimitReachedError: the time limit came before any plan.
 
     Example:
@@ -83,6 +90,8 @@ def plan(
         gap=gap,
         time_limit=time_limit,
         seed=seed,
+        target=target,
+        curve=curve,
     )
     return solve(problem, method, request, progress)
 
@@ -167,6 +176,8 @@ def compare(
     time_limit: float | None = None,
     seed: int = 0,
     draws: int | Mapping[str, int] = 0,
+    target: float | None = None,
+    curve: LearningCurve | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on one scenario and hold each against the best proven bound.
@@ -174,7 +185,8 @@ def compare(
     Args:
         scenario: a scenario, a built-in name or a path.
         methods: names, or a single one; all where not given.
-        objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, progress: as :func:`plan`.
+        objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, target, curve,
+            progress: as :func:`plan`.
         draws: how many seeds to try with each method that draws at random, for median and range; or by method.
 
     Returns:
@@ -203,6 +215,8 @@ def compare(
         gap=gap,
         time_limit=time_limit,
         seed=seed,
+        target=target,
+        curve=curve,
     )
     names = (methods,) if isinstance(methods, str) else tuple(METHODS) if methods is None else methods
     return compare_methods(problem, names, request, draws, progress)

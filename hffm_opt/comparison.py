@@ -54,17 +54,22 @@ class Row:
     seconds: float
     reason: str | None = None
     draws: Draws | None = None
+    rounds_to_target: float | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All methods on one scenario under one objective, with the proven bound that they are held against."""
+    """All methods on one scenario under one objective, with the proven bound that they are held against.
+
+    ``target`` is the accuracy that the objective aims at, if it does.
+    """
 
     scenario: str
     objective_name: Objective
     bound: float | None
     rows: tuple[Row, ...]
     outcomes: tuple[Outcome, ...]
+    target: float | None = None
 
 
 def compare_methods(
@@ -119,6 +124,7 @@ def compare_methods(
         bound=bound,
         rows=tuple(_against(row, bound) for row in rows),
         outcomes=tuple(outcomes),
+        target=request.target if request.aims_at_accuracy else None,
     )
 
 
@@ -134,12 +140,15 @@ def _row(problem: Problem, request: Request, outcome: Outcome, draws: Draws | No
         seconds=outcome.seconds,
         reason=None if outcome.feasible else _broken_limit(problem, request, outcome),
         draws=draws,
+        rounds_to_target=outcome.rounds_to_target,
     )
 
 
 def _broken_limit(problem: Problem, request: Request, outcome: Outcome) -> str:
     verdict = evaluate_plan(problem, outcome.plan, request.max_drift)
-    return verdict.violations[0].message if verdict.violations else "it breaks a limit of the request"
+    missed = request.out_of_reach(verdict.drift)
+    broken = (*verdict.violations, *([missed] if missed is not None else []))
+    return broken[0].message if broken else "it breaks a limit of the request"
 
 
 def _against(row: Row, bound: float | None) -> Row:

@@ -47,6 +47,7 @@ class ClosedLoop:
 
     Args:
         problem: the network as the scenario gives it.
+        first: the plan that the run begins with.
         rounds: how many rounds the run has.
         goal: what is minimised, and how often to look.
         replan: makes plans.
@@ -54,8 +55,9 @@ class ClosedLoop:
     """
 
     def __init__(
-        self, problem: Problem, rounds: int, goal: Goal, replan: Replan, tell: Tell = lambda _: None
+        self, problem: Problem, first: Plan, rounds: int, goal: Goal, replan: Replan, tell: Tell = lambda _: None
     ) -> None:
+        self._first = first
         self._problem, self._rounds, self._goal, self._replan, self._tell = problem, rounds, goal, replan, tell
         self._network = TrueNetwork(problem)
 
@@ -83,7 +85,7 @@ class ClosedLoop:
         before = so_far.revisions[-1].conditions if so_far.revisions else Conditions()
         known = self._known(so_far, before)
         why = causes(before, known.conditions)
-        left = WhatIsLeft.of(self._goal, so_far, self._problem, self._rounds - number)
+        left = WhatIsLeft.of(self._goal, so_far, self._problem, self._first, self._rounds - number)
         current = self._left_with(known.problem, known.carried.plan, known.carried, left)
         look = Look(
             round=number + 1,

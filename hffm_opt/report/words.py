@@ -21,6 +21,9 @@ _TIERS = {
 
 def objective_words(outcome: Outcome) -> str:
     """Return what an outcome's objective is, with its weights."""
+    if outcome.target is not None:
+        unit = "seconds" if outcome.objective_name == "time-to-accuracy" else "joules"
+        return f"the {unit} of all rounds to an accuracy of {number(outcome.target)}"
     if outcome.objective_name != "weighted":
         return f"the {outcome.objective_name} per round"
     parts = ("s of latency", "J of energy", "unit of drift")

@@ -19,6 +19,7 @@ LATER_FIELDS = frozenset(
         "kept_neurons",
         "realign_every",
         "radio",
+        "curve",
     }
 )
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
+from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
 
 CLOUD = "cloud"
@@ -256,7 +257,8 @@ class Planning(Frozen):
     every event, in both directions: ``max_hops`` arcs on a path, the cellular one included; ``max_fan_in`` children of
     a device, heads included; ``max_uplinks`` devices with a link of their own to the edge server (1: a single uploading
     head). Links past the edge to the cloud are no uplinks. null is no limit. ``association: free`` lets a plan choose
-    the edge that serves each device; else it is the one that the device names, or the nearest.
+    the edge that serves each device; else it is the one that the device names, or the nearest. ``curve`` is
+    the learning curve by which plans reckon the rounds to an accuracy; null is the one fitted to published curves.
     """
 
     periods: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 16)
@@ -269,6 +271,7 @@ class Planning(Frozen):
     max_fan_in: Limit = None
     max_uplinks: Limit = None
     association: Literal["free"] | None = None
+    curve: LearningCurve | None = None
 
 
 class Scenario(Frozen):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
 from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
+from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.infeasible import explain, rounded_up
@@ -52,6 +55,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         drift_limit(problem, request),
+        partial(request.curve.rounds_to, request.target) if request.aims_at_accuracy else None,
     )
 
 
@@ -112,8 +116,24 @@ class Space:
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)
             return searched.run(request.gap, deadline, progress)
+        if weights.rounds is not None:
+            return self._search_by_drift(states, weights, request, judge, progress)
         masters = self.masters(states, weights)
         return search(problem, masters, judge, weights, request.gap, request.time_limit_s, progress)
+
+    def _search_by_drift(
+        self, states: tuple[State, ...], weights: Weights, request: Request, judge: Judge, progress: Progress | None
+    ) -> Found:
+        """Return the best of all circulations where the rounds to a target count, which the programs cannot hold."""
+        deadline = time.perf_counter() + request.time_limit_s
+
+        def least(max_drift: float) -> Found:
+            limited = replace(weights, max_drift=max_drift, rounds=None)
+            left = max(deadline - time.perf_counter(), 0.0)
+            masters = self.masters(states, limited)
+            return search(self.problem, masters, judge, limited, request.gap / 2, left, progress)
+
+        return search_by_drift(self.problem, least, weights, request.gap, deadline)
 
     @property
     def hands_in(self) -> bool:
@@ -145,8 +165,9 @@ class Space:
         }
 
 
-def _judge_held(space: Space, judge: Judge, circulation: Circulation, weights: Weights) -> Found:
-    problem = space.problem
+def _judge_held(space: Space, judge: Judge, request: Request, weights: Weights) -> Found:
+    problem, circulation = space.problem, request.circulation
+    assert circulation is not None
     top = top_kind(circulation)
     states = states_of(circulation, top)
     first = first_at_cloud(states)
@@ -170,6 +191,8 @@ def _judge_held(space: Space, judge: Judge, circulation: Circulation, weights: W
             f"its learning penalty Phi = {penalty:.6g} exceeds drift_max = {weights.max_drift:.6g}",
             f"hold a circulation with shorter periods, or lift the limit: --max-drift {rounded_up(penalty)}",
         )
+    if not np.isfinite(weights.factor(penalty)):
+        raise InfeasibleError(request.out_of_reach(penalty) or ())
     calendar = Calendar.of(problem, top, first)
     judged = judge(states, calendar, weights)
     best = judged if judged.value < np.inf else None
@@ -219,7 +242,7 @@ def _given(
 
     def find(under: Weights) -> Found:
         if request.circulation is not None:
-            return _judge_held(space, judge, request.circulation, under)
+            return _judge_held(space, judge, request, under)
         return space.search(under, request, judge, progress)
 
     found = find(weights)

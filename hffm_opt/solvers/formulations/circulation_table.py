@@ -4,10 +4,11 @@ Symbols (units)
     q            a circulation: the state s_j (a tier per module) of every kind of round j = 0..K
     V[j, s]      the least that all cells pay for a round of kind j in state s at given duals: sum_i V_ij(s)
     n_j / H      share of rounds of kind j in a cycle
+    N            rounds to the target accuracy, where one is aimed at; else 1
 
 For any duals (prices on the cells' seconds whose sum over cells is the worth of the slowest cell's second)
 
-    bound(q) = sum_j V[j, s_j] - charge + w_P Phi(q)
+    bound(q) = N(Phi(q)) (sum_j V[j, s_j] - charge) + w_P Phi(q)
 
 is below the cost of every plan with circulation q (weak Lagrangian duality), so the largest over all duals seen is too.
 Tiers never fall from one kind to the next, so a module has C(K + 4, 3) sequences of tiers and M modules that number to
@@ -20,7 +21,7 @@ Source: Geoffrion (1974), Lagrangean relaxation for integer programming.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import comb
 
@@ -45,7 +46,8 @@ def table_rows(problem: Problem) -> int:
 
 @dataclass(frozen=True, eq=False)
 class CirculationTable:
-    """N circulations: state indices [N, K + 1], kind of the first cloud event (-1: none), ``w_P Phi``, bounds [N].
+    """N circulations: state indices [N, K + 1], kind of the first cloud event (-1: none), rounds to the target (or 1),
+    ``w_P Phi``, bounds [N].
 
     ``lower`` alone changes: :meth:`raised` returns a new table.
     """
@@ -54,6 +56,7 @@ class CirculationTable:
     states: tuple[State, ...]
     sequences: Ints
     first: Ints
+    factor: Floats
     penalty: Floats
     lower: Floats
 
@@ -77,13 +80,19 @@ class CirculationTable:
             (local[pick[m]] ** 2 - 1) * within[m] + (cloud[pick[m]] ** 2 - 1) * between[m] for m in range(modules)
         )
         keep = (sequences >= 0).all(axis=1) & (phi <= weights.max_drift * (1 + 1e-9))
+        factor = np.ones(phi.size)
+        if weights.rounds is not None:
+            # The referee may round Phi otherwise; a little less of it needs no more rounds.
+            factor = weights.rounds(phi * (1 - 1e-12))
+            keep &= np.isfinite(factor)
         depth = tiers.sum(axis=1)
         for m in twins(problem):
             keep &= depth[pick[m]] >= depth[pick[m + 1]]
         meets = np.array([max(state) == Tier.CLOUD for state in states])[sequences[keep]]
         first = np.where(meets.any(axis=1), meets.argmax(axis=1), -1)
         penalty = weights.drift * phi[keep] if weights.drift else np.zeros(int(keep.sum()))
-        return cls(problem, states, sequences[keep], first, penalty, np.full(int(keep.sum()), -np.inf))
+        lower = np.full(int(keep.sum()), -np.inf)
+        return cls(problem, states, sequences[keep], first, factor[keep], penalty, lower)
 
     @property
     def size(self) -> int:
@@ -101,8 +110,8 @@ class CirculationTable:
     def reaching_the_cloud(self) -> CirculationTable:
         """Return the table without the circulations that never average at the cloud."""
         keep = self.first >= 0
-        arrays = (self.sequences[keep], self.first[keep], self.penalty[keep], self.lower[keep])
-        return CirculationTable(self.problem, self.states, *arrays)
+        arrays = (self.sequences, self.first, self.factor, self.penalty, self.lower)
+        return CirculationTable(self.problem, self.states, *(array[keep] for array in arrays))
 
     def row_states(self, row: int) -> tuple[State, ...]:
         """Return a circulation as the states of its kinds of round."""
@@ -114,7 +123,7 @@ class CirculationTable:
         return np.asarray((changes * np.arange(1, self.sequences.shape[1])).max(axis=1, initial=0))
 
     def cost_floors(self, rows: Ints, values: Values, charge: float) -> Floats:
-        """Return what duals prove for rows, without the penalty: ``sum_j V[j, s_j] - charge``."""
+        """Return what duals prove for rows per round, without the penalty: ``sum_j V[j, s_j] - charge``."""
         total = np.full(rows.size, -charge)
         for kind in range(self.sequences.shape[1]):
             of_kind = self.sequences[rows, kind]
@@ -124,11 +133,15 @@ class CirculationTable:
             total += table[of_kind]
         return total
 
+    def priced(self, rows: Ints, costs: Floats | float) -> Floats:
+        """Return the objective of rows that cost so much per round: times the rounds to the target, with the penalty."""
+        return np.asarray(self.factor[rows] * costs + self.penalty[rows])
+
     def raised(self, rows: Ints, floors: Floats) -> CirculationTable:
-        """Return the table with bounds of rows at least as high as given (penalty included)."""
+        """Return the table with bounds of rows at least as high as given, on the objective."""
         lower = self.lower.copy()
         lower[rows] = np.maximum(lower[rows], floors)
-        return CirculationTable(self.problem, self.states, self.sequences, self.first, self.penalty, lower)
+        return replace(self, lower=lower)
 
     def covering_rows(self, row: int, weights: Weights) -> Ints:
         """Return the circulations that meet as one does and cost no less (see :func:`.circulation.covering`)."""

@@ -145,7 +145,8 @@ def _floor(problem: Problem, request: Request, weights: Weights) -> float:
             sum(_support(floor, calendar, j, s, latency, energy, share) for j, s in enumerate(states))
             for share in floor.shares(latency, energy)
         )
-        return costs + penalty * drift(problem, request.circulation)
+        phi = drift(problem, request.circulation)
+        return weights.factor(phi) * costs + penalty * phi
     if table_rows(problem) > MOST:
         return 0.0
     table = CirculationTable.of(problem, all_states(problem), replace(weights, drift=penalty))
@@ -161,7 +162,7 @@ def _floor(problem: Problem, request: Request, weights: Weights) -> float:
                 return _support(floor, calendar, kind, state, latency, energy, share)
 
             proven = np.maximum(proven, table.cost_floors(rows, values, 0.0))
-        least = min(least, float((proven + table.penalty[rows]).min()))
+        least = min(least, float(table.priced(rows, proven).min()))
     return least
 
 

@@ -31,7 +31,10 @@ PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A circulation with its best known rounds: cost and proven bound without the penalty.
+    """A circulation with its best known rounds: cost per round and its proven bound, without the penalty.
+
+    ``factor`` is what a cost counts by: the rounds to the target where an accuracy is aimed at, infinite where it is out
+    of reach; else 1.
 
     ``choices`` are [cell][kind]; ``held`` is what stands in their place under free allocation. ``duals`` prove the
     bound over mixed rounds (of the kinds that the circulation tells apart), or that the limits cannot be kept.
@@ -41,6 +44,7 @@ class Judged:
     cost: float
     cost_bound: float
     penalty: float = 0.0
+    factor: float = 1.0
     choices: tuple[tuple[RoundChoice, ...], ...] = ()
     held: object = None
     duals: Duals | None = None
@@ -54,12 +58,16 @@ class Judged:
     @property
     def value(self) -> float:
         """The objective."""
-        return self.cost + self.penalty
+        return np.inf if self.factor == np.inf else self.factor * self.cost + self.penalty
 
     @property
     def bound(self) -> float:
         """Proven lower bound on the objective of this circulation."""
-        return self.cost_bound + self.penalty
+        return np.inf if self.factor == np.inf else self.factor * self.cost_bound + self.penalty
+
+    def cost_at(self, value: float) -> float:
+        """Return the cost per round at which the objective has a value."""
+        return (value - self.penalty) / self.factor
 
 
 class Judge(Protocol):
@@ -190,5 +198,6 @@ def search(
 
 
 def with_drift(problem: Problem, weights: Weights, judged: Judged) -> Judged:
-    """Add the learning penalty's share to a judged circulation."""
-    return replace(judged, penalty=weights.drift * drift(problem, circulation_of(problem, judged.states)))
+    """Add what the learning penalty makes of a judged circulation: its share of the objective, its rounds."""
+    phi = drift(problem, circulation_of(problem, judged.states))
+    return replace(judged, penalty=weights.drift * phi, factor=weights.factor(phi))

@@ -105,7 +105,7 @@ class TableSearch:
 
     def _learn(self, first: int | None, duals: Duals) -> None:
         rows, floors = self._floors(first, duals)
-        self.table = self.table.raised(rows, floors + self.table.penalty[rows])
+        self.table = self.table.raised(rows, self.table.priced(rows, floors))
 
     def _learn_shares(self, first: int | None, duals: Duals) -> None:
         """Let the cells' shares of the worth of time prove bounds for calendars whose segments differ."""
@@ -143,7 +143,7 @@ class TableSearch:
             self.wanted = min(cutoff, judged.value - self.gap * abs(judged.value))
         self.settled = min(self.settled, judged.bound)
         covering = table.covering_rows(row, self.weights)
-        self.table = table.raised(covering, judged.cost_bound + table.penalty[covering])
+        self.table = table.raised(covering, table.priced(covering, judged.cost_bound))
         # What is judged is settled: it stands in `settled`, not in the table.
         self.table = self.table.raised(np.array([row]), np.array([np.inf]))
         if judged.duals is not None:
@@ -178,7 +178,7 @@ class TableSearch:
                 break
             judged = self.step(row, self.enough(gap))
             judged_so_far = number
-            undecided |= judged.value == np.inf and judged.cost_bound < np.inf and self.best is None
+            undecided |= judged.value == np.inf and judged.bound < np.inf and self.best is None
             if progress is not None:
                 value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
                 progress(f"circulation {number}: {value} (proven so far: {proven:.6g})")
