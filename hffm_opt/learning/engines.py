@@ -70,7 +70,7 @@ class Engines:
 def tell(
     problem: Problem, bits: tuple[int, ...], number: int, clock_s: Floats
 ) -> tuple[tuple[LedgerEntry, ...], Floats]:
-    """Tell every cell's devices of a new plan after a round; return the ledger's entries and the clocks [cells] then."""
+    """Tell all devices of a new plan after a round; return the ledger's entries and the clocks [cells] then."""
     entries, ends = [], np.array(clock_s, dtype=float)
 
     def sent(event: Event, cell: str, hop: Hop, size: int, start_s: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from math import fsum
 from pathlib import Path
@@ -33,6 +34,7 @@ from hffm_opt.learning.weights import write_weights
 from hffm_opt.plan.circulation import Tier, kind_of_round
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.serial import dump_json
 from hffm_opt.trace.course import Course, SoFar
 from hffm_opt.trace.model import (
@@ -126,12 +128,14 @@ def train_plan(
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
     room = Room(execution, group_size, threads, max_memory_bytes, tell)
     run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+    if course is not None:
+        run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
     engines = Engines(problem, run.engine.modules, course)
     if begin is not None:
         begin()
     now, kept = Progressed(run.start, run.engine.start_s), None
     if directory is not None:
-        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
+        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every, problem.scenario.changes))
         now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
     cycle = fedlama.cycle if fedlama else 1 << run.engine.top
     evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
@@ -151,11 +155,12 @@ def train_plan(
     )
 
 
-def _identity(header: RunHeader, plan: Plan, evaluate_every: int | None) -> dict[str, object]:
+def _identity(header: RunHeader, plan: Plan, evaluate_every: int | None, changes: Changes | None) -> dict[str, object]:
     """Return everything that the bits of a run depend on; how much memory it takes is not of it."""
     return header.model_dump(mode="json", exclude={"execution": {"memory_bytes"}}) | {
         "plan": sha256(dump_json(plan).encode()).hexdigest(),
         "evaluate_every": evaluate_every,
+        "changes": None if changes is None else changes.model_dump(mode="json"),
     }
 
 

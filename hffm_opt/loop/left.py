@@ -56,7 +56,7 @@ class WhatIsLeft:
         Args:
             goal: what is minimised.
             so_far: the run.
-            problem: the network as the scenario gives it, whose divergences give Phi its scale.
+            problem: the network as it is known, whose divergences give Phi its scale.
             first: the plan that the run began with.
             budget: the rounds that are left of the run.
         """

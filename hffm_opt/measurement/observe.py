@@ -1,8 +1,8 @@
 r"""What a run has shown of its network and its modules, as conditions that the next plan can be made for.
 
 Devices report their speed and their presence, and pilots tell the mean gain of every link of a cell. What fading does
-to transfers is measured: over the window of rounds, a link that moved ``L`` bits in ``S`` seconds at bandwidth ``B`` and
-power ``p`` had the effective gain
+to transfers is measured: over the window of rounds, a link that moved ``L`` bits in ``S`` seconds at bandwidth ``B``
+and power ``p`` had the effective gain
 
     g = (2^{L / (S B)} - 1) N0 B / p
 
@@ -28,11 +28,13 @@ from hffm_opt.trace.ledger import LedgerEntry
 from hffm_opt.trace.model import RoundRecord
 
 RADIO = ("gather", "scatter", "uplink", "downlink")
+Gains = Mapping[tuple[str, str], tuple[str, float]]
+"""Band and gain of links, by (source, target)."""
 STEADY = 1e-6
 """Relative difference of gains that is rounding, and no fading."""
 
 
-def link_gains(problem: Problem, plan: Plan, entries: Iterable[LedgerEntry]) -> dict[tuple[str, str], tuple[str, float]]:
+def link_gains(problem: Problem, plan: Plan, entries: Iterable[LedgerEntry]) -> Gains:
     """Return band and effective gain of every radio link over which a plan's transfers went, by (source, target).
 
     Args:
@@ -69,7 +71,7 @@ def link_gains(problem: Problem, plan: Plan, entries: Iterable[LedgerEntry]) -> 
     return {link: (each[0][0], float(np.mean([gain for _, gain in each]))) for link, each in found.items()}
 
 
-def fading_of_bands(problem: Problem, gains: Mapping[tuple[str, str], tuple[str, float]]) -> dict[str, float]:
+def fading_of_bands(problem: Problem, gains: Gains) -> dict[str, float]:
     """Return per band the geometric mean of effective over believed gains; 1 where they agree up to rounding."""
     cells = {name: cell for cell in problem.cells for name in cell.names}
     ratios: defaultdict[str, list[float]] = defaultdict(list)
@@ -109,7 +111,7 @@ def with_fading(problem: Problem, conditions: Conditions, factors: Mapping[str, 
 
 
 def measured_divergence(scenario: Scenario, rounds: Sequence[RoundRecord]) -> tuple[ModuleDivergence, ...]:
-    """Return the modules' divergences as measured so far, on the scenario's scale; none before the first measurement."""
+    """Return the modules' divergences as measured so far, on the scenario's scale; none before they were measured."""
     found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for record in rounds:
         for module, measured in record.divergence.items():

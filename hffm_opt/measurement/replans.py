@@ -47,10 +47,12 @@ def under_conditions(problem: Problem, conditions: Conditions) -> Problem:
 class Realised:
     """What a plan and its predecessor cost in the same rounds of the same network, per round of full participation.
 
-    Seconds and joules; infinite where a plan reaches nobody.
+    Seconds and joules; infinite where a plan reaches nobody. ``taught`` are the rounds of full participation that the
+    new plan's rounds were worth.
     """
 
     rounds: int
+    taught: float
     latency_s: float
     energy_j: float
     old_latency_s: float
@@ -70,8 +72,10 @@ def realised_costs(problem: Problem, first: Plan, trace: Trace) -> tuple[Realise
     found = []
     for (_, old), (start, new), end in zip(plans, plans[1:], ends, strict=False):
         network = TrueNetwork(problem)
-        costs = [effective_cost(network, plan, range(start, end + 1)) for plan in (new, old)]
-        found.append(Realised(max(end - start + 1, 0), *costs[0], *costs[1]))
+        rounds = range(start, end + 1)
+        costs = [effective_cost(network, plan, rounds) for plan in (new, old)]
+        taught = sum(trace.rounds[number - 1].participation for number in rounds)
+        found.append(Realised(len(rounds), taught, *costs[0], *costs[1]))
     return tuple(found)
 
 
@@ -91,6 +95,27 @@ def effective_cost(network: TrueNetwork, plan: Plan, rounds: Sequence[int]) -> t
     return cost.latency_s / taught, cost.energy_j / taught
 
 
+def promised(problem: Problem, first: Plan, trace: Trace) -> RunCost:
+    """Return what the plans of a run promised: each counted in the network that it was made for.
+
+    Args:
+        problem: the network as the scenario gives it.
+        first: the plan that the run began with.
+        trace: the run.
+    """
+    stretches = [Stretch(1, problem, first)]
+    stretches += [
+        Stretch(each.round, under_conditions(problem, each.conditions), each.plan) for each in trace.revisions
+    ]
+    return stretches_cost(stretches, len(trace.rounds), *_sent(trace))
+
+
+def _sent(trace: Trace) -> tuple[list[tuple[int, int]], dict[int, tuple[int, ...]]]:
+    """Return a run's broadcasts, and the rounds after which devices were told of a new plan."""
+    broadcasts = [(each.round, each.bits) for each in trace.broadcasts]
+    return broadcasts, {each.round - 1: each.notice_bits for each in trace.revisions if each.notice_bits}
+
+
 def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
     """Return what the referee counts for a run under the conditions that really were: the ledger's totals, exactly.
 
@@ -105,6 +130,4 @@ def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
             carried = carried_out(now, plan)
             stretches.append(Stretch(number, carried.problem, carried.plan))
             last = (now, plan)
-    sent = [(each.round, each.bits) for each in trace.broadcasts]
-    told = {each.round - 1: each.notice_bits for each in trace.revisions if each.notice_bits}
-    return stretches_cost(stretches, len(trace.rounds), sent, told)
+    return stretches_cost(stretches, len(trace.rounds), *_sent(trace))

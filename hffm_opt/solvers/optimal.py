@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
-from hffm_opt.plan.circulation import Circulation, Tier, drift, top_kind
+from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar

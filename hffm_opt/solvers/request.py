@@ -15,7 +15,6 @@ from hffm_opt.scenario.default_curve import DEFAULT
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.model import Scenario
 
-
 PRICED: dict[Objective, tuple[float, float, float]] = {
     "latency": (1.0, 0.0, 0.0),
     "energy": (0.0, 1.0, 0.0),
@@ -33,7 +32,7 @@ class Request:
     and ``energy`` minimise that figure alone. ``time-to-accuracy`` and ``energy-to-accuracy`` minimise it times the
     rounds that ``curve`` needs to ``target`` at the plan's Phi: s or J in all. ``max_latency_s`` and ``max_energy_j`` are limits per round;
     ``max_drift`` overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds the circulation
-    fixed. ``seed`` drives the methods that draw.
+    fixed; ``start`` is one to begin the search with. ``seed`` drives the methods that draw.
     """
 
     objective: Objective = "weighted"
@@ -49,6 +48,7 @@ class Request:
     seed: int = 0
     target: float | None = None
     curve: LearningCurve | None = None
+    start: Circulation | None = None
 
     def __post_init__(self) -> None:
         if self.aims_at_accuracy and (self.target is None or self.curve is None):

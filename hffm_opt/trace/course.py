@@ -9,7 +9,7 @@ from typing import Protocol
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.ledger import LedgerColumns, LedgerEntry
-from hffm_opt.trace.model import AccuracyRecord, Look, Revision, RoundRecord
+from hffm_opt.trace.model import AccuracyRecord, Goal, Look, Revision, RoundRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,8 @@ class SoFar:
 
 class Course(Protocol):
     """The course of a run. It keeps nothing of the run, so that one that is resumed goes on as it would have."""
+
+    goal: Goal
 
     def network(self, number: int) -> Problem:
         """Return the network as it is in a round (from 1); the same object as long as nothing changes."""
