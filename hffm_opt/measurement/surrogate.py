@@ -37,7 +37,7 @@ COORDINATES = ("logit a_16", "logit later", "ln shape", "ln half_rounds", "ln un
 # Accuracy after so many rounds without drift stands for the scale: a few points know it well, and K hardly.
 _ROUNDS = 16
 _EDGE, _FAR = 1e-9, 20.0
-# Noise and correlation are re-estimated around the new maximum until neither moves; three to six times in practice.
+# Noise and correlation are re-estimated around the new maximum until neither moves; three to ten times, mostly.
 _PASSES, _SETTLED = 30, 1e-6
 # A correlation is believed only as far as there are points to tell it: as if so many uncorrelated ones were added.
 _CALM_POINTS, _MOST_CORRELATION = 10, 0.9
