@@ -195,7 +195,7 @@ def rounds_left(fitted: FittedCurve, target: float, drift: float, done: float | 
         >>> run = RunPoints.steady([4, 8, 12, 16], [0.31, 0.42, 0.49, 0.52], drift=2.25)
         >>> fitted = refit(published_prior(), run)
         >>> print(round(rounds_left(fitted, 0.6, 2.25, run)), round(rounds_left(fitted, 0.6, 47.25, run)))
-        17 20
+        19 22
     """
     return _left(fitted.curve, target, drift, done)
 
