@@ -15,7 +15,8 @@ class LeftOut(NamedTuple):
     """A run's rounds to a target, predicted from the other runs.
 
     ``observed`` is the first evaluated round that reached the target, None where none did in the run's ``rounds``.
-    ``outside`` says that the run's learning penalty lies outside those of the others: the fit extrapolates.
+    ``interval`` is that of such a reading (90 %). ``outside`` says that the run's learning penalty lies outside those
+    of the others: the fit extrapolates.
     """
 
     run: str
@@ -44,7 +45,7 @@ def leave_one_out(
         runs: the points of at least two runs, each under one circulation.
         targets: mean accuracies over the tasks, 0 to 1.
         unit_drift: phi_1 as the scenario's divergences have it.
-        seed: of the intervals (90 %).
+        seed: of the intervals.
 
     Raises:
         InputError: there are fewer than two runs, or a run's circulation changed or was never evaluated.
@@ -70,7 +71,7 @@ def leave_one_out(
                     rounds=len(run.drift),
                     observed=next(reached, None),
                     predicted=rounds_left(fitted, target, drift),
-                    interval=rounds_left_interval(fitted, target, drift, seed=seed),
+                    interval=rounds_left_interval(fitted, target, drift, seed=seed, reading=True),
                     outside=not min(known) <= drift <= max(known),
                 )
             )

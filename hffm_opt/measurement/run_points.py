@@ -67,13 +67,20 @@ class RunPoints:
             measurement: the run.
             drift: Phi in force in each of its rounds [rounds], or one number for all.
             share: the share of all samples that trained in each round [rounds]; all of them, if empty.
+
+        Raises:
+            InputError: there is not one Phi for each round, or a figure is out of its range.
         """
+        phi = np.atleast_1d(np.asarray(drift, dtype=float))
+        if phi.shape not in ((1,), (measurement.rounds,)):
+            message = f"Phi has the shape {phi.shape} for a run of {measurement.rounds} rounds"
+            raise InputError.one("points.drift", message, "give one number for each round, or one for all")
         averaged = [point for point in measurement.curve if point.phase == "after-average"]
         points = averaged or measurement.curve
         return cls(
             tuple(point.round for point in points),
             tuple(point.mean for point in points),
-            tuple(np.broadcast_to(np.asarray(drift, dtype=float), (measurement.rounds,)).tolist()),
+            tuple(np.broadcast_to(phi, (measurement.rounds,)).tolist()),
             tuple(share),
         )
 

@@ -2,14 +2,15 @@ r"""The surrogate "circulation -> rounds to an accuracy", fitted to measured cur
 
 The five numbers of the learning curve are fitted as coordinates without bounds,
 
-    theta = (logit a_16, logit (A - a_16) / (1 - a_16), ln b, ln R, ln phi_1)        a_16: accuracy after 16 rounds
-                                                                                     without drift, in place of K
-to the maximum of their posterior: normal prior, normal noise of unknown size. In these coordinates early points leave
-A open without bending what they do tell, so that around the maximum the posterior is taken as normal (Laplace), with the precision ``J'J / (s^2 f) + P``: J the slopes of the curve at the points, P the prior's
-precision, s the noise. Neighbouring points err alike, so that n of them tell as much as ``n / f`` independent ones,
-``f = (1 + r) / (1 - r)`` for the correlation r of neighbours. The noise is ``s^2 = RSS / (n - g)``, where g counts the
-coordinates that the points, not the prior, decide (MacKay, "Bayesian interpolation", Neural Computation 4, 1992); the
-prior's noise enters as a few further points.
+    theta = (logit a_16, logit (A - a_16) / (1 - a_16), ln b, ln R, ln phi_1)
+
+with a_16, the accuracy after 16 rounds without drift, in place of K: early points then leave A open without bending
+what they do tell. Sought is the maximum of the posterior: normal prior, normal noise of unknown size. Around it the
+posterior is taken as normal (Laplace) with the precision ``J'J / (s^2 f) + P``: J the slopes of the curve at the
+points, P the prior's precision, s the noise. Neighbouring points err alike, so that n of them tell as much as ``n / f``
+independent ones, ``f = (1 + r) / (1 - r)`` for the correlation r of neighbours. The noise is ``s^2 = RSS / (n - g)``,
+where g counts the coordinates that the points, not the prior, decide (MacKay, "Bayesian interpolation", Neural
+Computation 4, 1992); the prior's noise enters as a few further points.
 
 A later refit of the same run begins again from the same prior: a point must not count twice.
 """
@@ -36,7 +37,7 @@ COORDINATES = ("logit a_16", "logit later", "ln shape", "ln half_rounds", "ln un
 # Accuracy after so many rounds without drift stands for the scale: a few points know it well, and K hardly.
 _ROUNDS = 16
 _EDGE, _FAR = 1e-9, 20.0
-# Noise and correlation are re-estimated around the new maximum until neither moves; three to six times in practice.
+# Noise and correlation are re-estimated around the new maximum until neither moves; three to ten times, mostly.
 _PASSES, _SETTLED = 30, 1e-6
 # A correlation is believed only as far as there are points to tell it: as if so many uncorrelated ones were added.
 _CALM_POINTS, _MOST_CORRELATION = 10, 0.9
@@ -194,7 +195,7 @@ def rounds_left(fitted: FittedCurve, target: float, drift: float, done: float | 
         >>> run = RunPoints.steady([4, 8, 12, 16], [0.31, 0.42, 0.49, 0.52], drift=2.25)
         >>> fitted = refit(published_prior(), run)
         >>> print(round(rounds_left(fitted, 0.6, 2.25, run)), round(rounds_left(fitted, 0.6, 47.25, run)))
-        17 20
+        19 22
     """
     return _left(fitted.curve, target, drift, done)
 
@@ -208,10 +209,9 @@ def rounds_left_interval(
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
+    reading: bool = False,
 ) -> Interval:
     """Return an interval of the rounds still needed: what the uncertainty of the curve makes of :func:`rounds_left`.
-
-    It is about the curve; what a single reading adds to it by chance is not in it.
 
     Args:
         fitted: the curve.
@@ -221,6 +221,8 @@ def rounds_left_interval(
         level: the share of the posterior inside.
         draws: how many curves are drawn.
         seed: of the draws.
+        reading: whether the target is to be read off a measured accuracy, which errs by the noise; otherwise the
+            interval is that of the curve itself.
 
     Raises:
         InputError: the level is not between 0 and 1, or nothing is drawn.
@@ -229,7 +231,11 @@ def rounds_left_interval(
         raise InputError.one("level", f"{level:g} is not between 0 and 1", "give a share such as 0.9")
     if draws < 1:
         raise InputError.one("draws", f"{draws} draws tell nothing", "draw at least one curve")
-    rounds = [_left(curve, target, drift, done) for curve in fitted.samples(draws, seed)]
+    chance = derive(seed, "reading").standard_normal(draws) * fitted.noise * reading
+    rounds = [
+        _left(curve, target - error, drift, done)
+        for curve, error in zip(fitted.samples(draws, seed), chance.tolist(), strict=True)
+    ]
     # No interpolation: between a number and infinity there is none.
     low, median, high = np.quantile(rounds, [(1 - level) / 2, 0.5, (1 + level) / 2], method="inverted_cdf").tolist()
     return Interval(low, median, high)

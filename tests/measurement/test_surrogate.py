@@ -1,4 +1,4 @@
-"""The surrogate keeps its laws, finds curves it was shown, says honestly how sure it is, and takes changes on the way."""
+"""The surrogate keeps its laws, finds curves it was shown, knows how sure it is, and takes changes on the way."""
 
 from __future__ import annotations
 
@@ -125,6 +125,12 @@ def test_rounds_left_are_those_of_the_whole_less_those_gone():
     assert rounds_left(fitted, 0.9, 47.25, run) == NEVER
 
 
+def test_a_reading_is_less_sure_than_the_curve():
+    fitted = fit_curves([made_up(CURVE, range(1, 61), drift, 0.01, 4) for drift in (0.0, 47.25)])
+    curve, reading = (rounds_left_interval(fitted, 0.45, 2.25, draws=400, reading=flag) for flag in (False, True))
+    assert reading.low < curve.low < curve.high < reading.high
+
+
 def test_a_curve_is_found_again_from_its_points():
     runs = [made_up(CURVE, range(1, 61), drift, 0.004, seed) for seed, drift in enumerate((0.0, 47.25, 29999.25))]
     fitted = fit_curves(runs)
@@ -223,6 +229,10 @@ def test_points_of_a_measurement_are_those_after_an_average():
         (lambda: RunPoints((3,), (0.5,), (0.0,)), "rounds.*3 is not within 1 to 1"),
         (lambda: RunPoints((1,), (), (0.0,)), "0 accuracies for 1 rounds"),
         (lambda: RunPoints((1,), (0.5,), (0.0,), (1.0, 1.0)), "2 shares for 1 rounds"),
+        (
+            lambda: RunPoints.of(Measurement.model_construct(curve=(), rounds=3), [1.0, 2.0]),
+            r"shape \(2,\) for a run of 3 rounds",
+        ),
         (lambda: fit_curves([]), "no point to fit"),
         (lambda: fit_curves([RunPoints((), (), (0.0,))]), "no point to fit"),
         (lambda: leave_one_out({"a": RunPoints((1,), (0.5,), (0.0,))}, [0.3]), "nothing to fit"),

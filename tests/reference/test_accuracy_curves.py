@@ -9,7 +9,7 @@ import pytest
 
 from hffm_opt.measurement.leave_one_out import leave_one_out, leave_one_out_table
 from hffm_opt.measurement.run_points import RunPoints
-from hffm_opt.measurement.surrogate import fit_curves, published_prior, unit_drift_of
+from hffm_opt.measurement.surrogate import fit_curves, published_prior, refit, rounds_left_interval, unit_drift_of
 from hffm_opt.plan.circulation import drift, uniform
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.learning_curve import PUBLISHED_CURVE
@@ -50,6 +50,7 @@ def test_each_run_is_foretold_from_the_others(left_out):
     observed = {period: [row.observed for row in left_out if row.run == period] for period in GIVEN["drift"]}
     assert observed == CASE["expected"]["first_epoch"]
     assert all(abs(row.error) <= TOLERANCE["relative_error"] for row in left_out)
+    assert all(row.interval.low <= row.observed <= row.interval.high for row in left_out if row.observed)
 
 
 def test_a_run_without_averages_is_foretold_as_late_or_never(left_out):
@@ -68,6 +69,20 @@ def test_the_middle_run_hangs_on_the_unit_of_drift(runs):
             print(f"deviation {deviation}: {100 * target:g} % foretold with an error of {100 * error:+.1f} %")
             assert abs(error) <= TOLERANCE[tolerance]
             assert f"{100 * error:+.1f} %" in DOCUMENT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("period", "epochs"), [("1", 10), ("1", 20), ("2", 10), ("2", 20), ("8", 20)])
+def test_a_run_under_way_is_foretold_within_its_interval(runs, period, epochs):
+    """From the curve of the other runs, as unsure as before any run, and the first epochs of this one: two periods."""
+    others, run = [other for key, other in runs.items() if key != period], runs[period]
+    prior = published_prior().model_copy(update={"curve": fit_curves(others, GIVEN["unit_drift"]).curve})
+    seen = RunPoints(run.rounds[:epochs], run.accuracy[:epochs], run.drift[:epochs])
+    fitted = refit(prior, seen)
+    for target, first in zip(GIVEN["targets"], CASE["expected"]["first_epoch"][period], strict=True):
+        low, _, high = rounds_left_interval(fitted, target, run.drift[0], seen)
+        print(f"period {period}, {epochs} epochs: {100 * target:g} % in {epochs + low:.1f} to {epochs + high:.1f}")
+        # An epoch is reached as a whole.
+        assert np.floor(epochs + low) <= first <= np.ceil(epochs + high)
 
 
 def test_the_document_shows_this_table(left_out):
