@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hffm_opt.asked import ScenarioLike, check_numbers, problem_of, request_of
-from hffm_opt.comparison import Comparison, Row, compare_methods
+from hffm_opt.comparison import Comparison, Own, Row, compare_methods
 from hffm_opt.errors import InputError
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
@@ -167,6 +167,7 @@ def compare(
     time_limit: float | None = None,
     seed: int = 0,
     draws: int | Mapping[str, int] = 0,
+    own: Mapping[str, Own] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on one scenario and hold each against the best proven bound.
@@ -176,6 +177,9 @@ def compare(
         methods: names, or a single one; all where not given.
         objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, progress: as :func:`plan`.
         draws: how many seeds to try with each method that draws at random, for median and range; or by method.
+        own: methods of yours by name: plans (or files of them), or functions that plan the
+            :class:`~hffm_opt.problem.model.Problem` as the :class:`~hffm_opt.solvers.request.Request` asks. They are
+            judged by the same referee against the same bound.
 
     Returns:
         One row per method; a method that cannot plan this scenario has a row that says why.
@@ -187,6 +191,9 @@ def compare(
         >>> rows = compare("tiny", ["star", "optimal"]).rows
         >>> rows[1].objective <= rows[0].objective
         True
+        >>> mine = globals()["plan"]("tiny", method="h-fedfm-4")
+        >>> [row.method for row in compare("tiny", ["optimal"], own={"mine": mine}).rows]
+        ['optimal', 'mine']
     """
     from hffm_opt.solvers.registry import METHODS
 
@@ -205,4 +212,4 @@ def compare(
         seed=seed,
     )
     names = (methods,) if isinstance(methods, str) else tuple(METHODS) if methods is None else methods
-    return compare_methods(problem, names, request, draws, progress)
+    return compare_methods(problem, names, request, draws, progress, own)
