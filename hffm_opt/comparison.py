@@ -140,15 +140,18 @@ def _own(problem: Problem, request: Request, name: str, method: Own) -> Outcome:
     from hffm_opt.solvers.registry import judged
 
     started = time.perf_counter()
-    plan: object
     if isinstance(method, Plan | Outcome | str | Path):
         plan = plan_of(method)
     else:
-        plan = method(problem, request)
-    if not isinstance(plan, Plan):
-        what = f"it returned a {type(plan).__name__}, no plan"
-        raise InputError.one(f"own['{name}']", what, "return a hffm_opt.plan.model.Plan")
+        plan = _checked(name, method(problem, request))
     return judged(problem, request, name, plan, time.perf_counter() - started)
+
+
+def _checked(name: str, made: object) -> Plan:
+    if not isinstance(made, Plan):
+        what = f"it returned a {type(made).__name__}, no plan"
+        raise InputError.one(f"own['{name}']", what, "return a hffm_opt.plan.model.Plan")
+    return made
 
 
 def _row(problem: Problem, request: Request, outcome: Outcome, draws: Draws | None) -> Row:
