@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hffm_opt.asked import ScenarioLike, check_numbers, problem_of, request_of
-from hffm_opt.comparison import Comparison, Row, compare_methods
+from hffm_opt.comparison import Comparison, Own, Row, compare_methods
 from hffm_opt.errors import InputError
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
@@ -178,6 +178,7 @@ def compare(
     draws: int | Mapping[str, int] = 0,
     target: float | None = None,
     curve: LearningCurve | None = None,
+    own: Mapping[str, Own] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on one scenario and hold each against the best proven bound.
@@ -188,6 +189,9 @@ def compare(
         objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, target, curve,
             progress: as :func:`plan`.
         draws: how many seeds to try with each method that draws at random, for median and range; or by method.
+        own: methods of yours by name: plans (or files of them), or functions that plan the
+            :class:`~hffm_opt.problem.model.Problem` as the :class:`~hffm_opt.solvers.request.Request` asks. They are
+            judged by the same referee against the same bound.
 
     Returns:
         One row per method; a method that cannot plan this scenario has a row that says why.
@@ -199,6 +203,9 @@ def compare(
         >>> rows = compare("tiny", ["star", "optimal"]).rows
         >>> rows[1].objective <= rows[0].objective
         True
+        >>> mine = globals()["plan"]("tiny", method="h-fedfm-4")
+        >>> [row.method for row in compare("tiny", ["optimal"], own={"mine": mine}).rows]
+        ['optimal', 'mine']
     """
     from hffm_opt.solvers.registry import METHODS
 
@@ -219,4 +226,4 @@ def compare(
         curve=curve,
     )
     names = (methods,) if isinstance(methods, str) else tuple(METHODS) if methods is None else methods
-    return compare_methods(problem, names, request, draws, progress)
+    return compare_methods(problem, names, request, draws, progress, own)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from hffm_opt.errors import HffmError
+from hffm_opt.errors import HffmError, InputError
+from hffm_opt.plan.files import PlanLike, plan_of
+from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective, Outcome, relative_gap
 from hffm_opt.plan.referee import evaluate_plan
 from hffm_opt.problem.model import Problem
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.request import Request
+
+Own: TypeAlias = "PlanLike | Callable[[Problem, Request], Plan]"
+"""A method of the caller's: a plan at hand, or a function that plans a problem as it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ def compare_methods(
     request: Request,
     draws: int | Mapping[str, int] = 0,
     progress: Callable[[str], None] | None = None,
+    own: Mapping[str, Own] | None = None,
 ) -> Comparison:
     """Run methods under one request; a method that cannot plan the problem has a row that says why.
 
@@ -88,23 +96,29 @@ def compare_methods(
         draws: how many seeds to try with the methods that draw at random, from the request's seed on; for all of them
             or by name.
         progress: told which method runs.
+        own: the caller's methods by name; they come after the known ones.
 
     Raises:
-        InputError: a method is unknown.
+        InputError: a method is unknown, or one of the caller's has the name of a known one.
     """
-    from hffm_opt.solvers.registry import method_named, solve
+    from hffm_opt.solvers.registry import METHODS, method_named, solve
 
-    names = tuple(dict.fromkeys(names))
+    names, own = tuple(dict.fromkeys(names)), own or {}
     for name in names:
         method_named(name)
+    for name in own:
+        if name in METHODS or name in names:
+            raise InputError.one(f"own['{name}']", "a method of the package has this name", "give it another")
+    runs = {name: partial(solve, problem, name, request, progress) for name in names}
+    runs |= {name: partial(_own, problem, request, name, method) for name, method in own.items()}
     rows: list[Row] = []
     outcomes: list[Outcome] = []
-    for name in names:
+    for name, run in runs.items():
         if progress is not None:
             progress(name)
         started = time.perf_counter()
         try:
-            outcome = solve(problem, name, request, progress)
+            outcome = run()
         except HffmError as error:
             seconds = time.perf_counter() - started
             rows.append(Row(name, False, None, None, None, None, None, seconds, error.findings[0].message))
@@ -112,7 +126,7 @@ def compare_methods(
         outcomes.append(outcome)
         drawn = None
         count = draws if isinstance(draws, int) else draws.get(name, 0)
-        if count and method_named(name).drawn:
+        if count and name in names and method_named(name).drawn:
             if progress is not None:
                 progress(f"{name}: {count} draws")
             drawn = _draws(problem, name, request, count)
@@ -126,6 +140,24 @@ def compare_methods(
         outcomes=tuple(outcomes),
         target=request.target if request.aims_at_accuracy else None,
     )
+
+
+def _own(problem: Problem, request: Request, name: str, method: Own) -> Outcome:
+    from hffm_opt.solvers.registry import judged
+
+    started = time.perf_counter()
+    if isinstance(method, Plan | Outcome | str | Path):
+        plan = plan_of(method)
+    else:
+        plan = _checked(name, method(problem, request))
+    return judged(problem, request, name, plan, time.perf_counter() - started)
+
+
+def _checked(name: str, made: object) -> Plan:
+    if not isinstance(made, Plan):
+        what = f"it returned a {type(made).__name__}, no plan"
+        raise InputError.one(f"own['{name}']", what, "return a hffm_opt.plan.model.Plan")
+    return made
 
 
 def _row(problem: Problem, request: Request, outcome: Outcome, draws: Draws | None) -> Row:
