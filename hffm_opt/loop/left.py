@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from hffm_opt.errors import InputError
@@ -30,11 +31,9 @@ class CurveFromHere(LearningCurve):
         aim = self.progress_to(target)
         if aim <= self.done:
             return self.rounds_of(0.0, drift)
-        # Progress that a circulation could never have made by itself leaves nothing to subtract from.
         whole, passed = self.rounds_of(aim, drift), self.rounds_of(self.done, drift)
-        left: Floats = whole - passed
-        left[whole == math.inf] = math.inf
-        return left
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(np.isinf(whole), math.inf, whole - passed))
 
 
 @dataclass(frozen=True)
