@@ -12,6 +12,7 @@ from hffm_opt.errors import HffmError
 from hffm_opt.plan.outcome import Objective, Outcome, relative_gap
 from hffm_opt.plan.referee import evaluate_plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.steps import nested
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.request import Request
@@ -94,12 +95,16 @@ def compare_methods(
         method_named(name)
     rows: list[Row] = []
     outcomes: list[Outcome] = []
-    for name in names:
-        if progress is not None:
-            progress(name)
+    for done, name in enumerate(names):
+
+        def tell(text: str, name: str = name, done: int = done) -> None:
+            if progress is not None:
+                progress(nested(name, text, done=done, total=len(names)))
+
+        tell("")
         started = time.perf_counter()
         try:
-            outcome = solve(problem, name, request, progress)
+            outcome = solve(problem, name, request, tell)
         except HffmError as error:
             seconds = time.perf_counter() - started
             rows.append(Row(name, False, None, None, None, None, None, seconds, error.findings[0].message))
@@ -108,8 +113,7 @@ def compare_methods(
         drawn = None
         count = draws if isinstance(draws, int) else draws.get(name, 0)
         if count and method_named(name).drawn:
-            if progress is not None:
-                progress(f"{name}: {count} draws")
+            tell(f"{count} draws")
             drawn = _draws(problem, name, request, count)
         rows.append(_row(problem, request, outcome, drawn))
     bound = max((o.bound for o in outcomes if o.bound is not None), default=None)

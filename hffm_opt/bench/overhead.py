@@ -30,6 +30,7 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import Request
+from hffm_opt.steps import pieces
 from hffm_opt.units import BITS_PER_BYTE
 
 ROUNDS, QUICK_ROUNDS = 12, 3
@@ -89,11 +90,12 @@ def with_samples(name: str, count: int) -> Scenario:
 def run(setting: Setting, tell: Progress) -> Findings:
     """Time rounds of 40 devices, and follow the memory of many rounds of a few."""
     rows: list[Row] = []
+    begin = pieces(tell, 2 * len(setting.seeds))
     for seed in setting.seeds:
         rounds, many = (QUICK_ROUNDS, QUICK_MANY) if setting.quick else (ROUNDS, MANY)
-        tell(f"{rounds} rounds of paper-si, seed {seed}")
+        begin(f"{rounds} rounds of paper-si, seed {seed}")
         rows.append(_overhead("tiny" if setting.quick else "paper-si", rounds, seed))
-        tell(f"{many} rounds of tiny, seed {seed}")
+        begin(f"{many} rounds of tiny, seed {seed}")
         rows.append(_memory(many, seed))
     return Findings(
         rows=tuple(rows),

@@ -18,10 +18,11 @@ from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTab
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.infeasible import explain, rounded_up
-from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
+from hffm_opt.solvers.joint.search import Found, Judge, Judged, Tell, search
 from hffm_opt.solvers.joint.states import MAX_MODULES, State, first_at_cloud, possible_states, states_of, unclustered
 from hffm_opt.solvers.joint.table_search import TableSearch
 from hffm_opt.solvers.request import Certified, Request, drift_limit
+from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.joint.allocated import AllocatedRounds
@@ -103,7 +104,7 @@ class Space:
 
         return polished(self.problem, self.rounds, found.best, found.calendar.first, weights)
 
-    def search(self, weights: Weights, request: Request, judge: Judge, progress: Progress | None) -> Found:
+    def search(self, weights: Weights, request: Request, judge: Judge, tell: Tell | None) -> Found:
         """Return the best of all circulations: from a table where they can be listed, else by the relaxed programs."""
         problem, deadline = self.problem, time.perf_counter() + request.time_limit_s
         states = tuple(state for state in possible_states(problem) if self.rounds.relaying.possible(state))
@@ -111,9 +112,9 @@ class Space:
             table = CirculationTable.of(problem, states, weights)
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)
-            return searched.run(request.gap, deadline, progress)
+            return searched.run(request.gap, deadline, tell)
         masters = self.masters(states, weights)
-        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, progress)
+        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, tell)
 
     @property
     def hands_in(self) -> bool:
@@ -143,6 +144,19 @@ class Space:
             first: Master(problem, states, Calendar.of(problem, top, first), weights, support, ways, collection)
             for first in firsts
         }
+
+
+def _telling(progress: Progress, unit: float | None) -> Tell:
+    """Return what puts a search's figures into words, in the request's own objective; without ``unit`` words alone."""
+
+    def tell(number: int, value: float, best: float, bound: float) -> None:
+        scale = 1.0 if unit is None else unit
+        words = f"{value * scale:.6g}" if value < np.inf else "not better"
+        step = f"circulation {number}: {words} (proven so far: {bound * scale:.6g})"
+        known = unit is not None and best < np.inf
+        progress(Step(step, value=best * scale if known else None, bound=bound * scale if unit is not None else None))
+
+    return tell
 
 
 def _judge_held(space: Space, judge: Judge, circulation: Circulation, weights: Weights) -> Found:
@@ -220,7 +234,9 @@ def _given(
     def find(under: Weights) -> Found:
         if request.circulation is not None:
             return _judge_held(space, judge, request.circulation, under)
-        return space.search(under, request, judge, progress)
+        # Searches that find out which limit binds have other objectives: their figures would mislead.
+        unit = weight_unit(request) if under is weights else None
+        return space.search(under, request, judge, None if progress is None else _telling(progress, unit))
 
     found = find(weights)
     if found.best is None:

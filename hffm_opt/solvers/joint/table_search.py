@@ -18,7 +18,7 @@ from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import State, Weights
 from hffm_opt.solvers.formulations.circulation_table import CirculationTable
 from hffm_opt.solvers.formulations.duals import Duals
-from hffm_opt.solvers.joint.search import EXCESS, Found, Judge, Judged
+from hffm_opt.solvers.joint.search import EXCESS, Found, Judge, Judged, Tell
 
 Support = Callable[[int, State, float, float, float], float]
 
@@ -158,13 +158,13 @@ class TableSearch:
             self.best, self.best_calendar = judged, calendar
         return judged
 
-    def run(self, gap: float, deadline: float, progress: Callable[[str], None] | None = None) -> Found:
+    def run(self, gap: float, deadline: float, tell: Tell | None = None) -> Found:
         """Return the best circulation with a proven bound.
 
         Args:
             gap: relative gap at which to stop.
             deadline: reading of :func:`time.perf_counter` after which nothing new is judged.
-            progress: told what happens, in words.
+            tell: told of every circulation judged.
         """
         reason, undecided, judged_so_far = "proven", False, 0
         self.gap = gap
@@ -179,9 +179,8 @@ class TableSearch:
             judged = self.step(row, self.enough(gap))
             judged_so_far = number
             undecided |= judged.value == np.inf and judged.cost_bound < np.inf and self.best is None
-            if progress is not None:
-                value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
-                progress(f"circulation {number}: {value} (proven so far: {proven:.6g})")
+            if tell is not None:
+                tell(number, judged.value, self.value, proven)
         proven = min(float(self.table.lower.min(initial=np.inf)), self.settled, self.value)
         if self.best is None and undecided and reason == "proven":
             reason = "undecided"
