@@ -1,8 +1,8 @@
 """What a round costs beyond the arithmetic of training, and whether memory stays flat over many rounds.
 
 Arithmetic is every step of training: forward pass, backward pass, optimiser. Beyond it are the order of samples, copies
-and their stacking, averages with their messages (serialised, summed, decoded), the clock, the ledger, and a checkpoint
-on disk after every round.
+and their stacking, averages with their messages (serialised, summed, decoded), the clock, the ledger, and on
+disk after every round a checkpoint and the figures to follow.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import Request
 from hffm_opt.steps import pieces
+from hffm_opt.trace import RunHeader, provenance
+from hffm_opt.trace.metrics import LiveMetrics
 from hffm_opt.units import BITS_PER_BYTE
 
 ROUNDS, QUICK_ROUNDS = 12, 3
@@ -65,6 +67,18 @@ class Rounds:
         self.engine = RoundEngine(problem, solve(problem, METHOD, Request(seed=seed)).plan, modules)
         start = StackedStates.repeat(initial_model(modules, seed), data.devices)
         self.now, self.kept = Progressed(start, self.engine.start_s), Checkpoints(directory, {})
+        self.live = LiveMetrics(directory)
+        header = RunHeader(
+            scenario=scenario.name,
+            fingerprint=problem.fingerprint,
+            method=METHOD,
+            backbone=scenario.learning.backbone,
+            seed=seed,
+            rounds=MANY,
+            baseline=data.majority,
+            provenance=provenance(),
+        )
+        self.live.begin(header, (), ())
         self.devices = np.flatnonzero(problem.owners.any(axis=1)).tolist()
 
     def run(self) -> None:
@@ -74,6 +88,7 @@ class Rounds:
         result = self.engine.average(number, update.states, self.now.clock_s)
         self.now.add(result.record, (), result.entries, result.states, result.clock_s)
         self.kept.write(self.now)
+        self.live.add(result.record, ())
 
 
 def with_samples(name: str, count: int) -> Scenario:
@@ -101,7 +116,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
         rows=tuple(rows),
         stopping_rule=f"{ROUNDS} rounds of 40 devices after one to warm up; {MANY} rounds of 6 devices",
         targets=tuple(_targets(rows)),
-        remarks=("one torch thread per process, a checkpoint after every round",),
+        remarks=("one torch thread per process, a checkpoint and the metrics after every round",),
         table=tuple(_table(rows)),
     )
 

@@ -97,6 +97,9 @@ def train(
             rich_help_panel=BASELINES,
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
+    ] = False,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -153,6 +156,7 @@ def train(
             centralised=centralised,
             kept_neurons=kept_neurons,
             realign_every=realign_every,
+            tensorboard=tensorboard,
             progress=say,
             on_round=on_round,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from math import fsum
 from pathlib import Path
@@ -31,6 +31,7 @@ from hffm_opt.plan.circulation import Tier, kind_of_round
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.serial import dump_json
+from hffm_opt.trace.metrics import Follower
 from hffm_opt.trace.model import (
     AccuracyRecord,
     Broadcast,
@@ -67,6 +68,7 @@ def train_plan(
     fedlama: FedLama | None = None,
     pooled: DataOf | None = None,
     begin: Callable[[], None] | None = None,
+    followers: Sequence[Follower] = (),
 ) -> Trace:
     """Train the modules on the scenario's tasks exactly as planned.
 
@@ -94,6 +96,7 @@ def train_plan(
         fedlama: lets each module's interval follow the training; it made ``plan``.
         pooled: loads the data of all devices for the one device of a centralised problem.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
+        followers: told of the rounds that a resumed run has behind it, and of each further one before ``progress`` is.
 
     Returns:
         The trace. The same arguments give the same figures.
@@ -126,8 +129,11 @@ def train_plan(
     if directory is not None:
         kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
         now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
+    for follower in followers:
+        follower.begin(run.header, now.rounds, now.accuracy)
+    heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
     cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every)
+    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), heard, fedlama, kept, checkpoint_every)
     if directory is not None:
         names = [device.name for device in problem.scenario.devices]
         shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
@@ -163,7 +169,7 @@ def _run_rounds(
     run: Prepared,
     now: Progressed,
     evaluated: frozenset[int],
-    progress: Progress | None,
+    heard: Sequence[Progress],
     fedlama: FedLama | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
@@ -178,8 +184,9 @@ def _run_rounds(
             engine = _run_round(run, now, number, engine, trains, number in evaluated, fedlama)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
-            if progress is not None:
-                progress(now.rounds[-1], tuple(found for found in now.accuracy if found.round == number))
+            found = tuple(record for record in now.accuracy if record.round == number)
+            for hear in heard:
+                hear(now.rounds[-1], found)
     except KeyboardInterrupt:
         now.settle()
         if not now.number:
