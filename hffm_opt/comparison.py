@@ -16,6 +16,7 @@ from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective, Outcome, relative_gap
 from hffm_opt.plan.referee import evaluate_plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.steps import nested
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.request import Request
@@ -109,16 +110,20 @@ def compare_methods(
     for name in own:
         if name in METHODS or name in names:
             raise InputError.one(f"own['{name}']", "a method of the package has this name", "give it another")
-    runs = {name: partial(solve, problem, name, request, progress) for name in names}
+    runs = {name: partial(solve, problem, name, request) for name in names}
     runs |= {name: partial(_own, problem, request, name, method) for name, method in own.items()}
     rows: list[Row] = []
     outcomes: list[Outcome] = []
-    for name, run in runs.items():
-        if progress is not None:
-            progress(name)
+    for done, name in enumerate(runs):
+
+        def tell(text: str, name: str = name, done: int = done) -> None:
+            if progress is not None:
+                progress(nested(name, text, done=done, total=len(runs)))
+
+        tell("")
         started = time.perf_counter()
         try:
-            outcome = run()
+            outcome = runs[name](tell)
         except HffmError as error:
             seconds = time.perf_counter() - started
             rows.append(Row(name, False, None, None, None, None, None, seconds, error.findings[0].message))
@@ -127,8 +132,7 @@ def compare_methods(
         drawn = None
         count = draws if isinstance(draws, int) else draws.get(name, 0)
         if count and name in names and method_named(name).drawn:
-            if progress is not None:
-                progress(f"{name}: {count} draws")
+            tell(f"{count} draws")
             drawn = _draws(problem, name, request, count)
         rows.append(_row(problem, request, outcome, drawn))
     bound = max((o.bound for o in outcomes if o.bound is not None), default=None)
@@ -142,7 +146,7 @@ def compare_methods(
     )
 
 
-def _own(problem: Problem, request: Request, name: str, method: Own) -> Outcome:
+def _own(problem: Problem, request: Request, name: str, method: Own, _: Callable[[str], None]) -> Outcome:
     from hffm_opt.solvers.registry import judged
 
     started = time.perf_counter()

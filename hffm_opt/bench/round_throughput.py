@@ -28,6 +28,7 @@ from hffm_opt.learning.local import LocalTrainer
 from hffm_opt.learning.modules import StackedStates, build_modules, initial_model
 from hffm_opt.scenario.builtin.paper import paper
 from hffm_opt.scenario.model import Scenario
+from hffm_opt.steps import pieces
 
 BATCH, AGREEMENT, SIDE = 8, 1e-4, 1536
 ACCELERATED = 10.0  # times faster on a CUDA device
@@ -59,10 +60,13 @@ QUICK = (Case("vilt-small", "vilt-small-random", True, 3, 5.0, 2),)
 def run(setting: Setting, tell: Progress) -> Findings:
     """Time both paths in turn, for every model, device and precision."""
     rows: list[Row] = []
+    devices = ("cpu", *(["cuda"] if torch.cuda.is_available() else []))
+    cases = QUICK if setting.quick else CASES
+    begin = pieces(tell, len(setting.seeds) * len(devices) * len(cases))
     for seed in setting.seeds:
-        for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
-            for case in QUICK if setting.quick else CASES:
-                tell(f"{case.name} on {device}, seed {seed}")
+        for device in devices:
+            for case in cases:
+                begin(f"{case.name} on {device}, seed {seed}")
                 rows += compared(case, device, seed)
     return Findings(
         rows=tuple(rows),

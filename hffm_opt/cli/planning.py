@@ -103,12 +103,15 @@ def plan(
     from hffm_opt.problem.build import build_problem
     from hffm_opt.scenario.read import load_scenario
     from hffm_opt.serial import check_writable, dump_json, write_text
+    from hffm_opt.solvers.request import Request
 
     given = load_scenario(scenario)
     for path in (out, None if write_program is None else write_program / "index.json"):
         if path is not None:
             check_writable(path)
-    with screen.waiting(f"Planning {given.name}") as progress:
+    with screen.waiting(
+        f"Planning {given.name}", Request.time_limit_s if time_limit is None else time_limit
+    ) as progress:
         outcome = api.plan(
             given,
             method=method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.errors import InputError
+from hffm_opt.steps import Step, nested
 
 if TYPE_CHECKING:
     from hffm_opt.trace import AccuracyRecord, RoundRecord
@@ -97,6 +97,9 @@ def train(
             rich_help_panel=BASELINES,
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
+    ] = False,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -153,6 +156,7 @@ def train(
             centralised=centralised,
             kept_neurons=kept_neurons,
             realign_every=realign_every,
+            tensorboard=tensorboard,
             progress=say,
             on_round=on_round,
         )
@@ -177,8 +181,8 @@ def report(
 
     if out is not None:
         check_writable(out)
-    with screen.waiting("Writing the report"):
-        path = write_report(runs, out or runs[0] / "report.html")
+    with screen.waiting("Writing the report") as progress:
+        path = write_report(runs, out or runs[0] / "report.html", progress=progress)
     if json:
         screen.document({"path": str(path)})
     else:
@@ -191,32 +195,16 @@ def round_progress(title: str, rounds: int) -> Iterator[tuple[Callable[[str], No
 
     Yields what to call with the words of a planning search, and what to call after each round.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    err = screen.console(sys.stderr)
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rounds, left:"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[news]}"),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with screen.interrupts() as check, bar:
-        task = bar.add_task(title, total=rounds, news="")
+    with screen.interrupts() as check, screen.line(title, total=rounds, unit="rounds") as show:
 
         def say(message: str) -> None:
             check()
-            bar.update(task, news=f"planning: {message}")
+            show(nested("planning", message))
 
         def on_round(record: RoundRecord, accuracies: tuple[AccuracyRecord, ...]) -> None:
             known = {f"{a.task} {a.accuracy:.1%}" for a in accuracies if a.phase == "after-average"}
             losses = ", ".join(f"{name} loss {value:.2f}" for name, value in record.loss.items())
-            bar.update(task, completed=record.round, news=", ".join(sorted(known)) or losses)
+            show(Step(", ".join(sorted(known)) or losses, done=record.round, total=rounds))
             check()
 
         yield say, on_round

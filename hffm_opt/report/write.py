@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.report.compared import ComparedMethods
 from hffm_opt.report.run import Run, read_run
 from hffm_opt.serial import write_text
+from hffm_opt.steps import pieces
+
+Progress = Callable[[str], None]
 
 
-def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMethods | None = None) -> Path:
+def write_report(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    comparison: ComparedMethods | None = None,
+    progress: Progress = lambda _: None,
+) -> Path:
     """Write one self-contained HTML page about one or several runs and return its path.
 
     The page needs no network and no other file. Equal input gives equal bytes.
@@ -20,6 +29,7 @@ def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMet
         run_dirs: run directories as ``hffm train`` writes them. The first is the one that the headline is about.
         out: where to write the page.
         comparison: methods planned for the first run's scenario, as :func:`hffm_opt.compare` returns them.
+        progress: told which run is read, and when the page is drawn.
 
     Raises:
         InputError: no directory, or directories that are missing, incomplete or broken; all findings at once.
@@ -30,12 +40,15 @@ def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMet
         ...
         hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
     """
-    write_text(out, render_report(read_runs(run_dirs), comparison=comparison))
+    begin = pieces(progress, len(run_dirs) + 1)
+    runs = read_runs(run_dirs, begin)
+    begin("drawing the page")
+    write_text(out, render_report(runs, comparison=comparison))
     return out
 
 
-def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
-    """Read run directories.
+def read_runs(run_dirs: Sequence[Path], progress: Progress = lambda _: None) -> tuple[Run, ...]:
+    """Read run directories, and tell which.
 
     Raises:
         InputError: as :func:`write_report`.
@@ -46,6 +59,7 @@ def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
     findings: list[Finding] = []
     sources: list[str] = []
     for directory in run_dirs:
+        progress(f"reading {directory}")
         try:
             runs.append(read_run(Path(directory)))
         except InputError as error:

@@ -14,6 +14,7 @@ from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
 from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
@@ -21,10 +22,11 @@ from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.infeasible import explain, rounded_up
-from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
+from hffm_opt.solvers.joint.search import Found, Judge, Judged, Tell, search
 from hffm_opt.solvers.joint.states import MAX_MODULES, State, first_at_cloud, possible_states, states_of, unclustered
 from hffm_opt.solvers.joint.table_search import TableSearch
 from hffm_opt.solvers.request import Certified, Request, drift_limit
+from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.joint.allocated import AllocatedRounds
@@ -55,8 +57,16 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         drift_limit(problem, request),
-        partial(request.curve.rounds_to, request.target) if request.aims_at_accuracy else None,
+        _rounds_of(request),
     )
+
+
+def _rounds_of(request: Request) -> Callable[[Floats], Floats] | None:
+    """Return the rounds to the target as a function of Phi; None where no accuracy is aimed at."""
+    if not request.aims_at_accuracy:
+        return None
+    assert request.curve is not None and request.target is not None
+    return partial(request.curve.rounds_to, request.target)
 
 
 def weight_unit(request: Request) -> float:
@@ -107,7 +117,7 @@ class Space:
 
         return polished(self.problem, self.rounds, found.best, found.calendar.first, weights)
 
-    def search(self, weights: Weights, request: Request, judge: Judge, progress: Progress | None) -> Found:
+    def search(self, weights: Weights, request: Request, judge: Judge, tell: Tell | None) -> Found:
         """Return the best of all circulations: from a table where they can be listed, else by the relaxed programs."""
         problem, deadline = self.problem, time.perf_counter() + request.time_limit_s
         states = tuple(state for state in possible_states(problem) if self.rounds.relaying.possible(state))
@@ -115,14 +125,14 @@ class Space:
             table = CirculationTable.of(problem, states, weights)
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)
-            return searched.run(request.gap, deadline, progress)
+            return searched.run(request.gap, deadline, tell, request.start)
         if weights.rounds is not None:
-            return self._search_by_drift(states, weights, request, judge, progress)
+            return self._search_by_drift(states, weights, request, judge, tell)
         masters = self.masters(states, weights)
-        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, progress)
+        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, tell)
 
     def _search_by_drift(
-        self, states: tuple[State, ...], weights: Weights, request: Request, judge: Judge, progress: Progress | None
+        self, states: tuple[State, ...], weights: Weights, request: Request, judge: Judge, tell: Tell | None
     ) -> Found:
         """Return the best of all circulations where the rounds to a target count, which the programs cannot hold."""
         deadline = time.perf_counter() + request.time_limit_s
@@ -131,7 +141,7 @@ class Space:
             limited = replace(weights, max_drift=max_drift, rounds=None)
             left = max(deadline - time.perf_counter(), 0.0)
             masters = self.masters(states, limited)
-            return search(self.problem, masters, judge, limited, request.gap / 2, left, progress)
+            return search(self.problem, masters, judge, limited, request.gap / 2, left, tell)
 
         return search_by_drift(self.problem, least, weights, request.gap, deadline)
 
@@ -163,6 +173,19 @@ class Space:
             first: Master(problem, states, Calendar.of(problem, top, first), weights, support, ways, collection)
             for first in firsts
         }
+
+
+def _telling(progress: Progress, unit: float | None) -> Tell:
+    """Return what puts a search's figures into words, in the request's own objective; without ``unit`` words alone."""
+
+    def tell(number: int, value: float, best: float, bound: float) -> None:
+        scale = 1.0 if unit is None else unit
+        words = f"{value * scale:.6g}" if value < np.inf else "not better"
+        step = f"circulation {number}: {words} (proven so far: {bound * scale:.6g})"
+        known = unit is not None and best < np.inf
+        progress(Step(step, value=best * scale if known else None, bound=bound * scale if unit is not None else None))
+
+    return tell
 
 
 def _judge_held(space: Space, judge: Judge, request: Request, weights: Weights) -> Found:
@@ -243,7 +266,9 @@ def _given(
     def find(under: Weights) -> Found:
         if request.circulation is not None:
             return _judge_held(space, judge, request, under)
-        return space.search(under, request, judge, progress)
+        # Searches that find out which limit binds have other objectives: their figures would mislead.
+        unit = weight_unit(request) if under is weights else None
+        return space.search(under, request, judge, None if progress is None else _telling(progress, unit))
 
     found = find(weights)
     if found.best is None:

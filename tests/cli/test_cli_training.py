@@ -34,7 +34,7 @@ def test_train_tells_what_the_run_directory_holds(hffm, tmp_path, tiny_plan, run
     assert document["predicted"].keys() == {"latency_s", "energy_j", "bits"} == document["measured"].keys()
     for key, value in document["predicted"].items():
         assert document["measured"][key] == pytest.approx(value, rel=1e-9)
-    assert {path.name for path in out.iterdir()} == {*FILES, "weights"}
+    assert {path.name for path in out.iterdir()} == {*FILES, "metrics.csv", "weights"}
     assert document == json.loads((out / "measurement.json").read_text()) | {"run": str(out)}
     # The same seed gives the same figures, whoever calls.
     assert (out / "measurement.json").read_text() == (run_directory / "measurement.json").read_text()

@@ -91,6 +91,7 @@ def test_after_being_killed(tmp_path: Path, whole: dict[str, bytes], number: int
     left = contents(tmp_path / "run")
     assert left.keys() & {"trace.json", "measurement.json"} == set()
     assert ("checkpoint/state.safetensors" in left) == ((number, where) != (1, "within"))
+    assert left["metrics.csv"].count(b"\nround,") == number - (where == "within")
     train(tmp_path / "run", resume=True)
     assert contents(tmp_path / "run") == whole
 

@@ -26,6 +26,8 @@ from hffm_opt.solvers.joint.states import State, circulation_of
 
 EXCESS = 1e-7
 """Relative excess over the limits from which a proof that they cannot be kept counts."""
+Tell = Callable[[int, float, float, float], None]
+"""Told of every circulation that was judged: its number, its value, the best value and the bound so far."""
 PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 
 
@@ -116,7 +118,7 @@ def search(
     weights: Weights,
     gap: float,
     time_limit_s: float,
-    progress: Callable[[str], None] | None = None,
+    tell: Tell | None = None,
 ) -> Found:
     """Return the best circulation with a proven bound.
 
@@ -127,7 +129,7 @@ def search(
         weights: objective and limits.
         gap: relative gap at which to stop.
         time_limit_s: wall-clock limit.
-        progress: told what happens, in words.
+        tell: told of every circulation judged.
     """
     started = time.perf_counter()
     grid = price_grid(weights, len(problem.cells))
@@ -180,9 +182,9 @@ def search(
             exact[key] |= {(j, proposal.states[j]) for j in master.calendar.endings}
         proposals += 1
         undecided |= judged.value == np.inf and judged.cost_bound < np.inf and best is None
-        if progress is not None:
-            value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
-            progress(f"circulation {proposals}: {value} (proven so far: {min(floor, loose):.6g})")
+        if tell is not None:
+            least = min(judged.value, np.inf if best is None else best.value)
+            tell(proposals, judged.value, least, min(floor, loose))
         visited[key].append((proposal.states, judged.cost_bound))
         if judged.value < np.inf and (best is None or judged.value < best.value):
             best, best_calendar = judged, master.calendar
