@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hffm_opt.asked import ScenarioLike, check_numbers, problem_of, request_of
 from hffm_opt.comparison import Comparison, Own, Row, compare_methods
 from hffm_opt.errors import InputError
+from hffm_opt.looping import run_loop
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 LEAST_POINTS, MOST_POINTS = 2, 50
 
-__all__ = ["Comparison", "Row", "compare", "evaluate", "load_outcome", "load_plan", "pareto", "plan", "train"]
+__all__ = [
+    "Comparison",
+    "Row",
+    "compare",
+    "evaluate",
+    "load_outcome",
+    "load_plan",
+    "pareto",
+    "plan",
+    "run_loop",
+    "train",
+]
 
 
 def plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,12 +14,14 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.problem.model import Problem
+from hffm_opt.training import followers_of
 
 if TYPE_CHECKING:
     from hffm_opt.loop.left import WhatIsLeft
     from hffm_opt.report.run import Run
     from hffm_opt.solvers.request import Request
     from hffm_opt.trace import AccuracyRecord, RoundRecord, Trace
+    from hffm_opt.trace.metrics import Follower
     from hffm_opt.trace.model import Goal
 
 Progress = Callable[[str], None]
@@ -37,7 +40,7 @@ def run_loop(
     latency_weight: float | None = None,
     energy_weight: float | None = None,
     max_drift: float | None = None,
-    gap: float | None = GAP,
+    gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
     evaluate_every: int | None = None,
@@ -50,6 +53,7 @@ def run_loop(
     max_memory_bytes: int | None = None,
     progress: Progress | None = None,
     on_round: Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None] | None = None,
+    tensorboard: bool = False,
     tell: Progress | None = None,
 ) -> Run:
     """Train as planned while the network changes, look at the plan now and then, and change it where that pays.
@@ -67,8 +71,8 @@ def run_loop(
         target: the mean accuracy over tasks that ``time-to-accuracy`` and ``energy-to-accuracy`` aim at. The learning
             curve that they need is refitted to the run's own accuracies at every look.
         latency_weight, energy_weight, max_drift, gap, time_limit, progress: for planning, as :func:`hffm_opt.plan`.
-        seed, evaluate_every, out, overwrite, resume, checkpoint_every, device, precision, max_memory_bytes, on_round:
-            for training, as :func:`hffm_opt.train`. Every look evaluates.
+        seed, evaluate_every, out, overwrite, resume, checkpoint_every, device, precision, max_memory_bytes,
+            tensorboard, on_round: for training, as :func:`hffm_opt.train`. Every look evaluates.
         tell: told what looks find, and before the start how much memory the run will take.
 
     Returns:
@@ -94,6 +98,10 @@ def run_loop(
         raise InputError.one("--replan-every", f"{replan_every} is below 1", "give a whole number of at least 1")
     execution = Execution(device, precision)
     execution.check()
+    if tensorboard:
+        from hffm_opt.learning.board import check_board
+
+        check_board(out)
     problem = problem_of(scenario)
     request = request_of(
         problem,
@@ -101,7 +109,7 @@ def run_loop(
         latency_weight=latency_weight,
         energy_weight=energy_weight,
         max_drift=max_drift,
-        gap=gap,
+        gap=GAP if gap is None else gap,
         time_limit=time_limit,
         seed=seed,
         target=target,
@@ -120,7 +128,9 @@ def run_loop(
 
         return begun if begun is not None else solve(problem, method, request, progress)
 
-    def executor(problem: Problem, plan: Plan, *, begin: Callable[[], None] | None) -> Trace:
+    def executor(
+        problem: Problem, plan: Plan, *, begin: Callable[[], None] | None, followers: tuple[Follower, ...] = ()
+    ) -> Trace:
         from hffm_opt.learning.run import train_plan
 
         again = replanner(method, request, progress)
@@ -140,9 +150,11 @@ def run_loop(
             tell=tell,
             course=ClosedLoop(problem, plan, rounds, goal, again, tell or _silent),
             begin=begin,
+            followers=followers,
         )
 
-    return loop.run_once(problem, planner, executor, directory, resume)
+    with followers_of(directory, tensorboard) as followers:
+        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
 
 
 def _silent(_: str) -> None:

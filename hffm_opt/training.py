@@ -19,8 +19,9 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 
 if TYPE_CHECKING:
+    from hffm_opt.loop.static import StaticCourse
     from hffm_opt.report.run import Run
-    from hffm_opt.trace import AccuracyRecord, RoundRecord
+    from hffm_opt.trace import AccuracyRecord, RoundRecord, Trace
     from hffm_opt.trace.metrics import Follower
 
 Progress = Callable[[str], None]
@@ -137,6 +138,11 @@ def train(
     elif directory is not None:
         loop.claim_directory(directory, overwrite)
 
+    def course_of(problem: Problem) -> StaticCourse | None:
+        from hffm_opt.loop.static import StaticCourse
+
+        return None if problem.scenario.changes is None else StaticCourse(problem)
+
     def planner(problem: Problem) -> Outcome:
         from hffm_opt.solvers.registry import solve
 
@@ -149,7 +155,10 @@ def train(
         return solve(problem, method, request, progress)
 
     # One torch thread per core in use: the bits of a run must not depend on how many cores there are.
-    executor = partial(
+    def executor(problem: Problem, plan: Plan, **more: Any) -> Trace:
+        return trained(problem, plan, course=course_of(problem), **more)
+
+    trained: Callable[..., Trace] = partial(
         train_plan,
         rounds=rounds,
         seed=seed,
@@ -165,12 +174,12 @@ def train(
         proximal=proximal,
         **variant,
     )
-    with _followers(directory, tensorboard) as followers:
+    with followers_of(directory, tensorboard) as followers:
         return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
 
 
 @contextmanager
-def _followers(directory: Path | None, tensorboard: bool) -> Iterator[tuple[Follower, ...]]:
+def followers_of(directory: Path | None, tensorboard: bool) -> Iterator[tuple[Follower, ...]]:
     """Yield what keeps the figures of a run in its directory while it goes on."""
     from hffm_opt.trace.metrics import LiveMetrics
 

@@ -58,7 +58,9 @@ class ClosedLoop:
         self, problem: Problem, first: Plan, rounds: int, goal: Goal, replan: Replan, tell: Tell = lambda _: None
     ) -> None:
         self._first = first
-        self._problem, self._rounds, self.goal, self._replan, self._tell = problem, rounds, goal, replan, tell
+        self._problem, self._rounds, self._replan, self._tell = problem, rounds, replan, tell
+        self.goal: Goal | None = goal
+        self._goal = goal
         self._network = TrueNetwork(problem)
 
     def network(self, number: int) -> Problem:
@@ -67,7 +69,7 @@ class ClosedLoop:
 
     def looks(self, number: int, plan: Plan) -> bool:
         """Whether a look follows a round: it is due, or devices came, went or were cut off in it."""
-        if number % self.goal.looks_every == 0:
+        if number % self._goal.looks_every == 0:
             return True
         now = self._served(number, plan)
         return number > 1 and now != self._served(number - 1, plan)
@@ -85,9 +87,9 @@ class ClosedLoop:
         before = so_far.revisions[-1].conditions if so_far.revisions else Conditions()
         known = self._known(so_far, before)
         why = causes(before, known.conditions)
-        if not why and self.goal.target is not None:
+        if not why and self._goal.target is not None:
             why = ("accuracy measured",)
-        left = WhatIsLeft.of(self.goal, so_far, known.problem, self._first, self._rounds - number)
+        left = WhatIsLeft.of(self._goal, so_far, known.problem, self._first, self._rounds - number)
         current = self._left_with(known.problem, known.carried.plan, known.carried, left)
         look = Look(
             round=number + 1,
@@ -157,7 +159,7 @@ class ClosedLoop:
             found = link_gains(carried.problem, carried.plan, entries)
             mean = with_fading(sounded, mean, fading_of_bands(sounded, found))
         # A limit on Phi is stated in the scenario's divergences; measured ones price the way to a target.
-        measured = measured_divergence(scenario, so_far.rounds) if self.goal.target is not None else ()
+        measured = measured_divergence(scenario, so_far.rounds) if self._goal.target is not None else ()
         conditions = mean.model_copy(update={"divergence": measured or before.divergence})
         problem = under_conditions(self._problem, conditions)
         return Known(conditions, problem, carried_out(problem, so_far.plan))

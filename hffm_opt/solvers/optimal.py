@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Tier, drift, top_kind
@@ -61,7 +62,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
     )
 
 
-def _rounds_of(request: Request) -> Callable[[Floats], Floats] | None:
+def _rounds_of(request: Request) -> Callable[[ArrayLike], Floats] | None:
     """Return the rounds to the target as a function of Phi; None where no accuracy is aimed at."""
     if not request.aims_at_accuracy:
         return None

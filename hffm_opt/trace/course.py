@@ -36,7 +36,7 @@ class SoFar:
 class Course(Protocol):
     """The course of a run. It keeps nothing of the run, so that one that is resumed goes on as it would have."""
 
-    goal: Goal
+    goal: Goal | None
 
     def network(self, number: int) -> Problem:
         """Return the network as it is in a round (from 1); the same object as long as nothing changes."""
