@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hffm_opt.trace.model import Goal
 
 Progress = Callable[[str], None]
-GAP = 1e-2
-"""Gap at which plans of a loop stop by default: what they leave open is less than what a look can know."""
+GAP_FIXED, GAP_ALLOCATED = 1e-3, 1e-2
+"""Gaps at which plans of a loop stop by default, where links are given and where they are chosen."""
 
 
 def run_loop(
@@ -65,7 +65,8 @@ def run_loop(
     Args:
         scenario: a scenario, a built-in name or a path.
         rounds: how many rounds to train.
-        replan_every: rounds from one look to the next; devices that come, go or are cut off bring one forward.
+        replan_every: rounds from one look to the next; devices that come, go, are cut off or change speed bring
+            one forward.
         method: makes the first plan and all that follow.
         objective: as :func:`hffm_opt.plan`; what is left of a run is weighed by it.
         target: the mean accuracy over tasks that ``time-to-accuracy`` and ``energy-to-accuracy`` aim at. The learning
@@ -109,7 +110,7 @@ def run_loop(
         latency_weight=latency_weight,
         energy_weight=energy_weight,
         max_drift=max_drift,
-        gap=GAP if gap is None else gap,
+        gap=loop_gap(problem) if gap is None else gap,
         time_limit=time_limit,
         seed=seed,
         target=target,
@@ -155,6 +156,11 @@ def run_loop(
 
     with followers_of(directory, tensorboard) as followers:
         return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+
+
+def loop_gap(problem: Problem) -> float:
+    """Return the gap at which plans of a loop stop by default."""
+    return GAP_FIXED if problem.fixed_allocation else GAP_ALLOCATED
 
 
 def _silent(_: str) -> None:

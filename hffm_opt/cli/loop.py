@@ -25,7 +25,10 @@ def loop(
     max_drift: options.MaxDrift = None,
     gap: Annotated[
         float | None,
-        typer.Option(help="Each search stops at this relative gap (default: 1e-2).", rich_help_panel=options.STOP),
+        typer.Option(
+            help="Each search stops at this relative gap (default: 1e-3, or 1e-2 where bandwidth, power and CPU speed are chosen too).",
+            rich_help_panel=options.STOP,
+        ),
     ] = None,
     time_limit: options.TimeLimit = None,
     evaluate_every: Annotated[

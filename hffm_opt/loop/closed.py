@@ -68,18 +68,20 @@ class ClosedLoop:
         return self._network.at(number)
 
     def looks(self, number: int, plan: Plan) -> bool:
-        """Whether a look follows a round: it is due, or devices came, went or were cut off in it."""
+        """Whether a look follows a round: it is due, or devices came, went, were cut off or changed speed in it."""
         if number % self._goal.looks_every == 0:
             return True
         now = self._served(number, plan)
         return number > 1 and now != self._served(number - 1, plan)
 
-    def _served(self, number: int, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return who is gone and who sits out in a round under a plan."""
+    def _served(self, number: int, plan: Plan) -> tuple[object, ...]:
+        """Return what devices report in a round under a plan: who is gone, who sits out, how fast they compute."""
         conditions = conditions_at(self._problem.scenario, number)
-        if not conditions.gains and not conditions.absent:
-            return (), ()
-        return conditions.absent, carried_out(under_conditions(self._problem, conditions), plan).sat_out
+        unbroken = all(item.factor > 0 for item in conditions.gains)
+        if unbroken and not conditions.absent:
+            return (), (), conditions.speeds
+        cut_off = carried_out(under_conditions(self._problem, conditions), plan).sat_out
+        return conditions.absent, cut_off, conditions.speeds
 
     def revise(self, so_far: SoFar) -> tuple[Look, Revision | None]:
         """Return what a look found, and the plan that takes over in the next round if one does."""
@@ -107,23 +109,40 @@ class ClosedLoop:
             outcome = self._replan(known.problem, so_far.plan, left)
         except HffmError as error:
             return look.model_copy(update={"reason": f"no plan was found: {error.findings[0].message}"}), None
-        return self._decided(look, known, outcome, left, current, self._network.at(number))
+        if not outcome.feasible:
+            return look.model_copy(update={"reason": "the best plan that was found breaks a limit"}), None
+        plan, proposed = self._best(known, outcome.plan, so_far, left)
+        return self._decided(look, known, plan, outcome.bound, left, (current, proposed))
+
+    def _best(self, known: Known, made: Plan, so_far: SoFar, left: WhatIsLeft) -> tuple[Plan, float]:
+        """Return the best of a new plan and those that were in force before, and what is left under it.
+
+        A search stops at its gap, so that an old plan may be the better one when old conditions return.
+        """
+        found = [(self._left_with(known.problem, made, None, left), made)]
+        for plan in (self._first, *(each.plan for each in so_far.revisions)):
+            again = carried_out(known.problem, plan)
+            # Only a plan that serves everybody is a plan for these conditions.
+            if plan is not so_far.plan and not again.sat_out and again.participation > 0:
+                found.append((self._left_with(known.problem, again.plan, again, left), again.plan))
+        proposed, plan = min(found, key=lambda each: each[0])
+        return plan, proposed
 
     def _decided(
-        self, look: Look, known: Known, outcome: Outcome, left: WhatIsLeft, current: float, network: Problem
+        self, look: Look, known: Known, plan: Plan, bound: float | None, left: WhatIsLeft, worth: tuple[float, float]
     ) -> tuple[Look, Revision | None]:
-        proposed = self._left_with(known.problem, outcome.plan, None, left)
-        bits = notice_bits(outcome.plan)
+        """Return the look with its decision, and the change of plan if it pays; ``worth`` is left now and then."""
+        current, proposed = worth
+        network = self._network.at(look.round - 1)
+        bits = notice_bits(plan)
         seconds, joules = notice_cost(network, bits)
         cost = left.weigh(float(seconds.max(initial=0.0)), joules)
         saving = current - proposed
-        adopted = outcome.feasible and saving > cost
+        adopted = saving > cost
         reason = "it saves more than it costs" if adopted else "it would not save what it costs"
-        if outcome.plan.circulation == known.carried.plan.circulation and not adopted:
-            reason = f"the plan in force is as good: {reason}"
         update: dict[str, object] = {
             "proposed": proposed if math.isfinite(proposed) else None,
-            "bound": outcome.bound,
+            "bound": bound,
             "saving": saving if math.isfinite(saving) else None,
             "cost": cost,
             "adopted": adopted,
@@ -133,7 +152,7 @@ class ClosedLoop:
         if not adopted:
             return told, None
         self._tell(f"from round {look.round} on another plan: {look.cause}")
-        revision = Revision(round=look.round, plan=outcome.plan, conditions=known.conditions, notice_bits=bits)
+        revision = Revision(round=look.round, plan=plan, conditions=known.conditions, notice_bits=bits)
         return told, revision
 
     def _drift(self, plan: Plan) -> float:

@@ -3,7 +3,7 @@
 A device sits out when it is gone, or when a tree that it needs does not reach it: an arc on its way to the root has no
 link any more, or hangs on a device that is gone, or the tree was made without it. It sits out all rounds until a plan
 reaches it again, so that it neither trains nor is waited for. The others do as planned, at the speed that links and
-processors have now; nobody computes faster than it can.
+processors have now; nobody computes faster than it can, nor, where speeds are chosen, than the plan asks.
 """
 
 from __future__ import annotations
@@ -179,7 +179,10 @@ def _carried_cell(problem: Problem, cell: Cell, plan: CellPlan, levels: list[Int
 def _carried_round(problem: Problem, cell: Cell, plan: RoundPlan, gathers: bool, uploads: bool) -> RoundPlan:
     """Return a round without the arcs of those who are lost, and without trees that nobody needs."""
     fastest = dict(zip(cell.names, problem.cpu_max_hz[cell.members].tolist(), strict=True))
-    update: dict[str, object] = {"cpu_hz": {name: min(hz, fastest[name]) for name, hz in plan.cpu_hz.items()}}
+    # A speed that the plan did not choose is that of the processor, whatever it was when the plan was made.
+    chosen = not problem.fixed_allocation
+    speeds = {name: min(hz, fastest[name]) if chosen else fastest[name] for name, hz in plan.cpu_hz.items()}
+    update: dict[str, object] = {"cpu_hz": speeds}
     for name in TREES:
         tree: Tree | None = getattr(plan, name)
         if tree is None:
