@@ -16,7 +16,7 @@ from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
-from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
+from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, few_circulations, table_rows
 from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
@@ -111,7 +111,8 @@ class Space:
         """Return the best of all circulations: from a table where they can be listed, else by the relaxed programs."""
         problem, deadline = self.problem, time.perf_counter() + request.time_limit_s
         states = tuple(state for state in possible_states(problem) if self.rounds.relaying.possible(state))
-        if table_rows(problem) <= MOST:
+        few = weights.rounds is not None and few_circulations(problem, weights, MOST)
+        if few or table_rows(problem) <= MOST:
             table = CirculationTable.of(problem, states, weights)
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)
