@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
-from hffm_opt.plan.circulation import Circulation, Tier, drift, top_kind
+from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
@@ -47,6 +47,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
     """
     unit = weight_unit(request)
     latency, energy, penalty = (weight / unit for weight in request.weights())
+    aim = request.aim
     room = 1.0 if problem.fixed_allocation else 1.0 + ROOM
     return Weights(
         latency,
@@ -55,7 +56,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         drift_limit(problem, request),
-        partial(request.curve.rounds_to, request.target) if request.aims_at_accuracy else None,
+        None if aim is None else partial(aim[0].rounds_to, aim[1]),
     )
 
 

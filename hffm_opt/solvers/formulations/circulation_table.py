@@ -102,8 +102,14 @@ class CirculationTable:
     def reaching_the_cloud(self) -> CirculationTable:
         """Return the table without the circulations that never average at the cloud."""
         keep = self.first >= 0
-        arrays = (self.sequences, self.first, self.factor, self.penalty, self.lower)
-        return CirculationTable(self.problem, self.states, *(array[keep] for array in arrays))
+        return replace(
+            self,
+            sequences=self.sequences[keep],
+            first=self.first[keep],
+            factor=self.factor[keep],
+            penalty=self.penalty[keep],
+            lower=self.lower[keep],
+        )
 
     def row_states(self, row: int) -> tuple[State, ...]:
         """Return a circulation as the states of its kinds of round."""
@@ -126,7 +132,7 @@ class CirculationTable:
         return total
 
     def priced(self, rows: Ints, costs: Floats | float) -> Floats:
-        """Return the objective of rows that cost so much per round: times the rounds to the target, with the penalty."""
+        """Return the objective of rows of some cost per round: times the rounds to the target, plus the penalty."""
         return np.asarray(self.factor[rows] * costs + self.penalty[rows])
 
     def raised(self, rows: Ints, floors: Floats) -> CirculationTable:
@@ -153,9 +159,7 @@ def few_circulations(problem: Problem, weights: Weights, most: int) -> bool:
     return _choices(problem, tiers, weights, most) is not None
 
 
-def _choices(
-    problem: Problem, tiers: Ints, weights: Weights, most: float = np.inf
-) -> tuple[Ints, Floats] | None:
+def _choices(problem: Problem, tiers: Ints, weights: Weights, most: float = np.inf) -> tuple[Ints, Floats] | None:
     """Return a sequence of tiers per module [M, N] for all circulations within reach, and Phi [N]; None for too many.
 
     Modules join one after the other. Their terms of Phi are not negative, so what is out of reach stays so.
