@@ -61,8 +61,8 @@ def plan(
     Args:
         scenario: a scenario, a built-in name or a path.
         method: a baseline's name or ``optimal``.
-        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy`` per round;
-            ``time-to-accuracy`` or ``energy-to-accuracy``: in all, for the rounds to the target.
+        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy`` per
+            round; ``time-to-accuracy`` or ``energy-to-accuracy``: in all, for the rounds to the target.
         latency_weight: weight per second of latency per round.
         energy_weight: weight per joule of energy per round.
         max_latency: limit on the latency per round in s.

@@ -59,15 +59,17 @@ def check_target(objective: str, target: float | None, curve: LearningCurve | No
 
 def _check_reach(request: Request) -> None:
     """Raise :class:`InputError` where no plan can reach the target, or all are there before the first round."""
-    assert request.target is not None and request.curve is not None
+    if request.aim is None:
+        return
+    curve, target = request.aim
     rounds = request.rounds_to_target(0.0)
     if rounds == math.inf:
-        most = highest_accuracy(request.curve, 0.0)
+        most = highest_accuracy(curve, 0.0)
         below = math.floor(most * 1e4 - 1e-6) / 1e4
-        what = f"the learning curve never reaches {request.target:g}: without any drift it leads to {most:.4g} at most"
+        what = f"the learning curve never reaches {target:g}: without any drift it leads to {most:.4g} at most"
         raise InputError.one("--target", what, f"aim at {below:g} or less, or plan with another curve")
     if rounds == 0:
-        what = f"the learning curve is at {request.target:g} before the first round"
+        what = f"the learning curve is at {target:g} before the first round"
         raise InputError.one("--target", what, "aim higher")
 
 
@@ -122,8 +124,7 @@ def request_of(
         target=target,
         curve=curve,
     )
-    if request.aims_at_accuracy:
-        _check_reach(request)
+    _check_reach(request)
     if sum(request.weights()[:2]) == 0:
         raise InputError.one("--latency-weight / --energy-weight", "both are 0", "give one a positive value")
     return request

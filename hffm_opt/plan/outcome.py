@@ -25,9 +25,9 @@ class Outcome(Frozen):
     ``objective`` is null where the plan breaks a limit. A proof holds for the scenario's planning section as it was:
     ``planning_fingerprint``.
 
-    Where an accuracy is aimed at, ``target`` is it and ``rounds_to_target`` are the rounds that the learning curve needs
-    at the plan's drift (null where it never gets there): ``objective = rounds_to_target * latency_s``, or ``* energy_j``.
-    Other outcomes are written without the two.
+    Where an accuracy is aimed at, ``target`` is it and ``rounds_to_target`` are the rounds that the learning curve
+    needs at the plan's drift (null where it never gets there): ``objective = rounds_to_target * latency_s``, or
+    ``* energy_j``. Other outcomes are written without the two.
     """
 
     method: str

@@ -9,16 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
 from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
-from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
-from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
+from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, few_circulations, table_rows
 from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
@@ -50,6 +48,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
     """
     unit = weight_unit(request)
     latency, energy, penalty = (weight / unit for weight in request.weights())
+    aim = request.aim
     room = 1.0 if problem.fixed_allocation else 1.0 + ROOM
     return Weights(
         latency,
@@ -58,16 +57,8 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         drift_limit(problem, request),
-        _rounds_of(request),
+        None if aim is None else partial(aim[0].rounds_to, aim[1]),
     )
-
-
-def _rounds_of(request: Request) -> Callable[[ArrayLike], Floats] | None:
-    """Return the rounds to the target as a function of Phi; None where no accuracy is aimed at."""
-    if not request.aims_at_accuracy:
-        return None
-    assert request.curve is not None and request.target is not None
-    return partial(request.curve.rounds_to, request.target)
 
 
 def weight_unit(request: Request) -> float:
@@ -122,7 +113,8 @@ class Space:
         """Return the best of all circulations: from a table where they can be listed, else by the relaxed programs."""
         problem, deadline = self.problem, time.perf_counter() + request.time_limit_s
         states = tuple(state for state in possible_states(problem) if self.rounds.relaying.possible(state))
-        if table_rows(problem) <= MOST:
+        few = weights.rounds is not None and few_circulations(problem, weights, MOST)
+        if few or table_rows(problem) <= MOST:
             table = CirculationTable.of(problem, states, weights)
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)

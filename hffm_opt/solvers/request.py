@@ -30,9 +30,9 @@ class Request:
 
     ``weighted`` minimises ``latency_weight latency + energy_weight energy + drift_weight Phi`` per round; ``latency``
     and ``energy`` minimise that figure alone. ``time-to-accuracy`` and ``energy-to-accuracy`` minimise it times the
-    rounds that ``curve`` needs to ``target`` at the plan's Phi: s or J in all. ``max_latency_s`` and ``max_energy_j`` are limits per round;
-    ``max_drift`` overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds the circulation
-    fixed; ``start`` is one to begin the search with. ``seed`` drives the methods that draw.
+    rounds that ``curve`` needs to ``target`` at the plan's Phi: s or J in all. ``max_latency_s`` and ``max_energy_j``
+    are limits per round; ``max_drift`` overrides the scenario's limit on Phi (``inf`` lifts it). ``circulation`` holds
+    the circulation fixed; ``start`` is one to begin the search with. ``seed`` drives the methods that draw.
     """
 
     objective: Objective = "weighted"
@@ -63,19 +63,21 @@ class Request:
         """Return the weights on latency, energy and drift per round that the objective stands for."""
         return PRICED.get(self.objective, (self.latency_weight, self.energy_weight, self.drift_weight))
 
-    def rounds_to_target(self, drift: float) -> float | None:
-        """Return N(Phi), the rounds to the target at a learning penalty (``inf``: never); None where none is aimed at."""
+    @property
+    def aim(self) -> tuple[LearningCurve, float] | None:
+        """Curve and target accuracy; None where none is aimed at."""
         if not self.aims_at_accuracy:
             return None
         assert self.curve is not None and self.target is not None
-        return rounds_needed(self.curve, self.target, drift)
+        return self.curve, self.target
+
+    def rounds_to_target(self, drift: float) -> float | None:
+        """Return N(Phi), the rounds to the target (``inf``: never reached); None where none is aimed at."""
+        return None if self.aim is None else rounds_needed(*self.aim, drift)
 
     def out_of_reach(self, drift: float) -> Finding | None:
         """Return why the target is never reached at a learning penalty; None where it is, or none is aimed at."""
-        if not self.aims_at_accuracy:
-            return None
-        assert self.curve is not None and self.target is not None
-        return target_out_of_reach(self.curve, self.target, drift)
+        return None if self.aim is None else target_out_of_reach(*self.aim, drift)
 
     def value(self, latency_s: float, energy_j: float, drift: float) -> float:
         """Return the objective of a plan with these figures; infinite where it never reaches the target."""

@@ -203,8 +203,7 @@ def test_the_fingerprint_covers_everything_but_names_and_wishes():
     # A law of path loss cannot be another without other fields; where data lie has a test of its own.
     sources = {("tasks", i, "source") for i in range(len(scenario.tasks))}
     laws = {("physics", "path_loss", "law"), ("physics", "d2d_path_loss", "law")}
-    optional = {("planning", "association")}
-    assert unchangeable == {("format",)} | optional | laws | sources
+    assert unchangeable == {("format",), ("planning", "association"), ("planning", "curve")} | laws | sources
     assert len(seen) > 100
 
 

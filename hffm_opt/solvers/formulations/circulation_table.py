@@ -34,6 +34,8 @@ from hffm_opt.solvers.formulations.circulation import State, Weights, covering, 
 
 MOST = 1_000_000
 """Rows up to which the table is used."""
+CROWD = 20
+"""How many times as many rows may be looked at, before the limit on Phi and the target thin them out."""
 Values = Callable[[int, State], float]
 """Returns V[j, s]."""
 
@@ -66,25 +68,15 @@ class CirculationTable:
         planning = problem.scenario.planning
         kinds, modules = max(planning.periods).bit_length(), len(problem.modules)
         tiers = _tiers_in_menu(kinds, set(planning.periods))
-        pick = np.indices((len(tiers),) * modules).reshape(modules, -1)
+        found = _choices(problem, tiers, weights)
+        assert found is not None
+        pick, phi = found
         powers = 4 ** np.arange(modules)
         number = np.full(4**modules, -1)
         number[np.array(states) @ powers] = np.arange(len(states))
         sequences = number[sum(tiers[pick[m]] * powers[m] for m in range(modules))]
-        local, cloud = (
-            _periods(tiers, Tier.D2D, planning.horizon_rounds),
-            _periods(tiers, Tier.CLOUD, planning.horizon_rounds),
-        )
-        within, between = problem.divergence_within**2, problem.divergence_between**2
-        phi = sum(
-            (local[pick[m]] ** 2 - 1) * within[m] + (cloud[pick[m]] ** 2 - 1) * between[m] for m in range(modules)
-        )
-        keep = (sequences >= 0).all(axis=1) & (phi <= weights.max_drift * (1 + 1e-9))
-        factor = np.ones(phi.size)
-        if weights.rounds is not None:
-            # The referee may round Phi otherwise; a little less of it needs no more rounds.
-            factor = weights.rounds(phi * (1 - 1e-12))
-            keep &= np.isfinite(factor)
+        keep = (sequences >= 0).all(axis=1)
+        factor = _factors(weights, phi)
         depth = tiers.sum(axis=1)
         for m in twins(problem):
             keep &= depth[pick[m]] >= depth[pick[m + 1]]
@@ -110,8 +102,14 @@ class CirculationTable:
     def reaching_the_cloud(self) -> CirculationTable:
         """Return the table without the circulations that never average at the cloud."""
         keep = self.first >= 0
-        arrays = (self.sequences, self.first, self.factor, self.penalty, self.lower)
-        return CirculationTable(self.problem, self.states, *(array[keep] for array in arrays))
+        return replace(
+            self,
+            sequences=self.sequences[keep],
+            first=self.first[keep],
+            factor=self.factor[keep],
+            penalty=self.penalty[keep],
+            lower=self.lower[keep],
+        )
 
     def row_states(self, row: int) -> tuple[State, ...]:
         """Return a circulation as the states of its kinds of round."""
@@ -134,7 +132,7 @@ class CirculationTable:
         return total
 
     def priced(self, rows: Ints, costs: Floats | float) -> Floats:
-        """Return the objective of rows that cost so much per round: times the rounds to the target, with the penalty."""
+        """Return the objective of rows of some cost per round: times the rounds to the target, plus the penalty."""
         return np.asarray(self.factor[rows] * costs + self.penalty[rows])
 
     def raised(self, rows: Ints, floors: Floats) -> CirculationTable:
@@ -152,6 +150,39 @@ class CirculationTable:
         for kind, state in enumerate(self.row_states(row)):
             same &= covering(self.problem, self.states, state)[self.sequences[:, kind]]
         return np.flatnonzero(same)
+
+
+def few_circulations(problem: Problem, weights: Weights, most: int) -> bool:
+    """Return whether at most so many circulations keep the limit on Phi and reach the target."""
+    kinds = max(problem.scenario.planning.periods).bit_length()
+    tiers = _tiers_in_menu(kinds, set(problem.scenario.planning.periods))
+    return _choices(problem, tiers, weights, most) is not None
+
+
+def _choices(problem: Problem, tiers: Ints, weights: Weights, most: float = np.inf) -> tuple[Ints, Floats] | None:
+    """Return a sequence of tiers per module [M, N] for all circulations within reach, and Phi [N]; None for too many.
+
+    Modules join one after the other. Their terms of Phi are not negative, so what is out of reach stays so.
+    """
+    horizon = problem.scenario.planning.horizon_rounds
+    local, cloud = _periods(tiers, Tier.D2D, horizon), _periods(tiers, Tier.CLOUD, horizon)
+    within, between = problem.divergence_within**2, problem.divergence_between**2
+    pick, phi = np.zeros((0, 1), dtype=np.int64), np.zeros(1)
+    for m in range(len(problem.modules)):
+        if phi.size * len(tiers) > CROWD * most:
+            return None
+        terms = (local**2 - 1) * within[m] + (cloud**2 - 1) * between[m]
+        phi = (phi[:, None] + terms[None, :]).ravel()
+        pick = np.vstack([np.repeat(pick, len(tiers), axis=1), np.tile(np.arange(len(tiers)), pick.shape[1])])
+        keep = (phi <= weights.max_drift * (1 + 1e-9)) & np.isfinite(_factors(weights, phi))
+        pick, phi = pick[:, keep], phi[keep]
+    return (pick, phi) if phi.size <= most else None
+
+
+def _factors(weights: Weights, phi: Floats) -> Floats:
+    """Return the rounds to the target at values of Phi, or ones."""
+    # The referee may round Phi otherwise; a little less of it needs no more rounds.
+    return np.ones(phi.size) if weights.rounds is None else np.asarray(weights.rounds(phi * (1 - 1e-12)))
 
 
 def _tiers_in_menu(kinds: int, menu: set[int]) -> Ints:

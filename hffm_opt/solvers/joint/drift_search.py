@@ -6,9 +6,9 @@ Let ``b(h)`` be a proven bound on ``c`` over the plans with ``Phi <= h``. On an 
 
     N(Phi(x)) c(x) >= N(l) b(h)
 
-and the plan y that proves b(h) best is a plan for the whole: at Phi(y) = p and above none is better by more than its own
-gap. What is left is Phi < p, halved in N; the interval of least bound is solved next. Any solver of "least cost under a
-limit on Phi" serves.
+and the plan y that comes with b(h) is a plan for the whole: at Phi(y) = p and above none is better by more than the gap
+of y. What is left is Phi < p, halved in N; the interval of least bound is solved next. Any solver of "least cost under
+a limit on Phi" serves.
 
 Source: branch and bound with monotone bounds (Tuy, Monotonic optimization, SIAM J. Optim. 11(2), 2000).
 """
@@ -90,7 +90,7 @@ def search_by_drift(problem: Problem, solve: Solve, weights: Weights, gap: float
 
 
 def halves(weights: Weights, low: float, high: float, close: float) -> list[tuple[float, float]]:
-    """Return an interval of Phi cut where N is the geometric mean of its ends; whole where they are close to each other.
+    """Return an interval of Phi cut where N is the geometric mean of its ends; whole where these hardly differ.
 
     Args:
         weights: the rounds N.

@@ -35,8 +35,8 @@ PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 class Judged:
     """A circulation with its best known rounds: cost per round and its proven bound, without the penalty.
 
-    ``factor`` is what a cost counts by: the rounds to the target where an accuracy is aimed at, infinite where it is out
-    of reach; else 1.
+    ``factor`` is what a cost counts by: the rounds to the target where an accuracy is aimed at, infinite where it is
+    out of reach; else 1.
 
     ``choices`` are [cell][kind]; ``held`` is what stands in their place under free allocation. ``duals`` prove the
     bound over mixed rounds (of the kinds that the circulation tells apart), or that the limits cannot be kept.

@@ -69,7 +69,7 @@ def test_plan_is_the_best_of_all_on_random_networks(seed, profile):
             hold_against(problem, points, aimed(problem, objective, curve))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_limits_are_kept_at_least_cost_or_proven_impossible(seed):
     scenario = random_scenario(seed, cells=1 + seed % 2, devices=(1, 3), modules=1 + seed % 2, periods=(1, 2, 4))
     problem = build_problem(without_drift_limit(scenario))
@@ -164,7 +164,7 @@ def test_a_target_out_of_reach_is_proven_infeasible_in_words(tiny):
     assert STEEP.rounds_to(0.3, found.drift) == np.inf
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_heuristic_beats_the_optimum(seed):
     allocation = ("fixed", "optimised")[seed % 2]
     scenario = random_scenario(seed, cells=2, devices=(1, 3), modules=2, periods=(1, 2, 4), allocation=allocation)
