@@ -38,7 +38,8 @@ ACCELERATED = 10.0  # times faster on a CUDA device
 class Case:
     """A model: its name here and the backbone's, whether pictures stay as they are, and how many devices take part.
 
-    ``target`` is how many times faster is aimed at on a CPU, ``repeats`` how often both paths are timed; ``side`` is that of the square matrices whose product tells the peak.
+    ``target`` is how many times faster is aimed at on a CPU, ``repeats`` how often both paths are timed;
+    ``side`` is that of the square matrices whose product tells the peak.
     """
 
     name: str
