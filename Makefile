@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/hffm demo -o demo-run --overwrite
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check $(CODE)

@@ -19,6 +19,7 @@ from hffm_opt.comparison import Comparison, Draws, Spread
 from hffm_opt.report import Run, numbers, read_run, render_report, write_report
 from hffm_opt.report.svg import INKS
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.steps import Step
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,12 @@ def test_drawings_use_the_colours_of_the_page_alone(text: str) -> None:
 
 
 def test_equal_input_gives_equal_bytes_in_another_process_too(directories: tuple[Path, ...], tmp_path: Path) -> None:
-    first = write_report(directories[:1], tmp_path / "a.html")
+    told: list[str] = []
+    first = write_report(directories[:1], tmp_path / "a.html", progress=told.append)
+    assert [(step, step.done, step.total) for step in told if isinstance(step, Step)] == [
+        (f"reading {directories[0]}", 0, 2),
+        ("drawing the page", 1, 2),
+    ]
     second = tmp_path / "b.html"
     code = "import sys; from pathlib import Path; from hffm_opt.report import write_report; "
     code += "write_report([Path(sys.argv[1])], Path(sys.argv[2]))"

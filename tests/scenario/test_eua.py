@@ -38,7 +38,10 @@ def findings_of(tmp_path, sites=None, users=None):
 
 @pytest.fixture(scope="module")
 def scenario():
-    return import_eua(SITES, USERS, name="ghent")
+    told = []
+    made = import_eua(SITES, USERS, name="ghent", progress=told.append)
+    assert [(step.done, step.total) for step in told] == [(0, 3), (1, 3), (2, 3)]
+    return made
 
 
 class TestScenario:
