@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -31,9 +31,15 @@ INKS = {
     "downlink": "#9c4a88",
     "cloud": "#c25400",
     "compute": "#78808a",
+    "group1": "#1c2c78",
+    "group2": "#8a3a10",
+    "group3": "#12807a",
+    "group4": "#b01fce",
+    "group5": "#8a9600",
 }
 _RC = {
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
@@ -59,16 +65,19 @@ _RC = {
 }
 _VARIABLES = {value: f"var(--{name})" for name, value in INKS.items()}
 _HEX = re.compile("|".join(_VARIABLES), re.IGNORECASE)
-_PALETTE = re.compile(r":root \{.*?^\}\n@media \(prefers-color-scheme: dark\) \{.*?^\}\n", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"#(?=[A-Za-z_])")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as SVG text, with the words that say what it shows to those who cannot see it."""
+    """A figure as SVG text, with the words that say what it shows to those who cannot see it.
+
+    ``pdf`` draws it anew as a PDF file in the colours of light pages.
+    """
 
     svg: str
     label: str
+    pdf: Callable[[], bytes]
 
 
 @contextmanager
@@ -89,26 +98,21 @@ def draw(identity: str, label: str, width_in: float, height_in: float, paint: Ca
         height_in: height.
         paint: draws on the empty figure that it is given.
     """
-    with _style(identity):
-        figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        FigureCanvasSVG(figure)
-        paint(figure)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return Drawing(_for_page(stream.getvalue(), identity, label), label)
 
+    def save(kind: str, canvas: type[Any], nothing: Mapping[str, None]) -> bytes:
+        with _style(identity):
+            figure = Figure(figsize=(width_in, height_in), layout="constrained")
+            canvas(figure)
+            paint(figure)
+            stream = io.BytesIO()
+            figure.savefig(stream, format=kind, transparent=True, metadata=nothing)
+        return stream.getvalue()
 
-def standalone(drawing: Drawing) -> str:
-    """Return a drawing as an SVG file of its own, with the page's colours for light and for dark displays."""
-    css = (resources.files("hffm_opt.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    found = _PALETTE.match(css)
-    assert found is not None
-    svg = ET.fromstring(drawing.svg)
-    svg.set("xmlns", "http://www.w3.org/2000/svg")
-    style = ET.Element("style")
-    style.text = f"{found.group()}svg {{ background: var(--paper); }}\n"
-    svg.insert(0, style)
-    return ET.tostring(svg, encoding="unicode") + "\n"
+    def pdf() -> bytes:
+        return save("pdf", FigureCanvasPdf, {"CreationDate": None, "Creator": None, "Producer": None})
+
+    svg = save("svg", FigureCanvasSVG, {"Date": None, "Creator": None}).decode()
+    return Drawing(_for_page(svg, identity, label), label, pdf)
 
 
 def shortened(name: str, longest: int) -> str:

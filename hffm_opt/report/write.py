@@ -1,28 +1,43 @@
-"""Run directories in, one HTML file out."""
+"""Run directories in; one HTML file out, and its figures as files if asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hffm_opt.errors import Finding, InputError
+from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report.compared import ComparedMethods
 from hffm_opt.report.run import Run, read_run
 from hffm_opt.serial import write_text
 
 
-def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMethods | None = None) -> Path:
+def write_report(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    comparison: ComparedMethods | None = None,
+    front: ParetoFront | None = None,
+    realised: Mapping[int, float] | None = None,
+    figures: Path | None = None,
+) -> Path:
     """Write one self-contained HTML page about one or several runs and return its path.
 
-    The page needs no network and no other file. Equal input gives equal bytes.
+    The page needs no network and no other file. Equal input gives equal bytes. Runs of one method on one scenario that
+    differ in the seed alone are shown as their mean with an interval.
 
     Args:
         run_dirs: run directories as ``hffm train`` writes them. The first is the one that the headline is about.
         out: where to write the page.
         comparison: methods planned for the first run's scenario, as :func:`hffm_opt.compare` returns them.
+        front: the latency-energy front of a run's scenario, as :func:`hffm_opt.pareto` returns it.
+        realised: what changes of plan of the first run really saved, by the round that they began with, in the unit of
+            the objective.
+        figures: a directory to write every figure to, as SVG and as PDF.
 
     Raises:
-        InputError: no directory, or directories that are missing, incomplete or broken; all findings at once.
+        InputError: no directory, or directories that are missing, incomplete or broken, all findings at once; the front
+            of another scenario.
 
     Example:
         >>> write_report([], Path("report.html"))
@@ -30,7 +45,15 @@ def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMet
         ...
         hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
     """
-    write_text(out, render_report(read_runs(run_dirs), comparison=comparison))
+    runs = read_runs(run_dirs)
+    # matplotlib takes long to load, and reading a broken directory should not wait for it.
+    from hffm_opt.report.files import write_figures
+    from hffm_opt.report.page import contents, render
+
+    page = contents(runs, comparison, front, realised)
+    write_text(out, render(page))
+    if figures is not None:
+        write_figures(page, figures)
     return out
 
 
@@ -56,9 +79,14 @@ def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def render_report(runs: Sequence[Run], *, comparison: ComparedMethods | None = None) -> str:
-    """Return the page about at least one run as text."""
-    # matplotlib takes long to load, and reading a broken directory should not wait for it.
-    from hffm_opt.report.page import render
+def render_report(
+    runs: Sequence[Run],
+    *,
+    comparison: ComparedMethods | None = None,
+    front: ParetoFront | None = None,
+    realised: Mapping[int, float] | None = None,
+) -> str:
+    """Return the page about at least one run as text; the arguments are those of :func:`write_report`."""
+    from hffm_opt.report.page import contents, render
 
-    return render(runs, comparison)
+    return render(contents(runs, comparison, front, realised))
