@@ -12,7 +12,7 @@ from pathlib import Path
 from hffm_opt.report.figures.calendar import calendar_figure
 from hffm_opt.report.page import Contents
 from hffm_opt.report.plan_view import PlanView
-from hffm_opt.report.svg import INKS, Drawing
+from hffm_opt.report.svg import INKS, Drawing, for_page
 from hffm_opt.report.view import RunView
 from hffm_opt.serial import write_bytes
 
@@ -27,7 +27,7 @@ def write_figures(page: Contents, directory: Path) -> tuple[Path, ...]:
     """Write every figure of a page to a directory as SVG and as PDF, and return the paths."""
     written: list[Path] = []
     for name, drawing in figures(page):
-        for suffix, content in ((".svg", standalone(drawing).encode()), (".pdf", drawing.pdf())):
+        for suffix, content in ((".svg", standalone(drawing).encode()), (".pdf", drawing.file("pdf"))):
             path = directory / f"{name}{suffix}"
             write_bytes(path, content)
             written.append(path)
@@ -84,8 +84,12 @@ def standalone(drawing: Drawing) -> str:
     It names its colours plainly, those of light pages, so that every program can show it; a browser on a dark display
     takes those of dark pages.
     """
-    svg = ET.fromstring(drawing.svg)
+    svg = ET.fromstring(for_page(drawing.file("svg").decode(), "figure", drawing.label))
     svg.set("xmlns", "http://www.w3.org/2000/svg")
+    del svg.attrib["style"]
+    svg.attrib |= {
+        key: f"{size}pt" for key, size in zip(("width", "height"), svg.attrib["viewBox"].split()[2:], strict=True)
+    }
     used: set[tuple[str, str]] = set()
     for element in svg.iter():
         found = {pair for value in element.attrib.values() for pair in _USED.findall(value)}
@@ -100,6 +104,7 @@ def standalone(drawing: Drawing) -> str:
     style = ET.Element("style")
     style.text = (
         'text { font-family: "DejaVu Sans", sans-serif }\n'
+        f"svg {{ background: {INKS['paper']} }}\n"
         f"@media (prefers-color-scheme: dark) {{\n  svg {{ background: {dark['paper']} }}\n{rules}}}\n"
     )
     svg.insert(0, style)

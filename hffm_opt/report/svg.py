@@ -9,15 +9,17 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from hffm_opt.report.legend import Key, add_legend
 
 # Name of the CSS variable -> the colour that stands for it while drawing. Each must occur once.
 INKS = {
@@ -63,6 +65,11 @@ _RC = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+_CANVASES = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
+_NAMELESS = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _VARIABLES = {value: f"var(--{name})" for name, value in INKS.items()}
 _HEX = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 _REFERENCE = re.compile(r"#(?=[A-Za-z_])")
@@ -72,12 +79,12 @@ _REFERENCE = re.compile(r"#(?=[A-Za-z_])")
 class Drawing:
     """A figure as SVG text, with the words that say what it shows to those who cannot see it.
 
-    ``pdf`` draws it anew as a PDF file in the colours of light pages.
+    ``file`` draws it anew, with its legend and in the colours of light pages, as an SVG or a PDF file.
     """
 
     svg: str
     label: str
-    pdf: Callable[[], bytes]
+    file: Callable[[Literal["svg", "pdf"]], bytes]
 
 
 @contextmanager
@@ -88,7 +95,14 @@ def _style(identity: str) -> Iterator[None]:
         yield
 
 
-def draw(identity: str, label: str, width_in: float, height_in: float, paint: Callable[[Any], None]) -> Drawing:
+def draw(
+    identity: str,
+    label: str,
+    width_in: float,
+    height_in: float,
+    paint: Callable[[Any], None],
+    legend: Sequence[Key] = (),
+) -> Drawing:
     """Draw a figure and return it as SVG for the page.
 
     Args:
@@ -97,22 +111,23 @@ def draw(identity: str, label: str, width_in: float, height_in: float, paint: Ca
         width_in: width in inches of 72 SVG units; the page scales it.
         height_in: height.
         paint: draws on the empty figure that it is given.
+        legend: what a file of the figure says besides.
     """
 
-    def save(kind: str, canvas: type[Any], nothing: Mapping[str, None]) -> bytes:
+    def save(kind: str, keys: Sequence[Key], **how: Any) -> bytes:
         with _style(identity):
             figure = Figure(figsize=(width_in, height_in), layout="constrained")
-            canvas(figure)
+            _CANVASES[kind](figure)
             paint(figure)
+            add_legend(figure, keys, INKS)
             stream = io.BytesIO()
-            figure.savefig(stream, format=kind, transparent=True, metadata=nothing)
+            figure.savefig(stream, format=kind, transparent=True, metadata=_NAMELESS[kind], **how)
         return stream.getvalue()
 
-    def pdf() -> bytes:
-        return save("pdf", FigureCanvasPdf, {"CreationDate": None, "Creator": None, "Producer": None})
+    def file(kind: Literal["svg", "pdf"]) -> bytes:
+        return save(kind, legend, bbox_inches="tight", pad_inches=0.06)
 
-    svg = save("svg", FigureCanvasSVG, {"Date": None, "Creator": None}).decode()
-    return Drawing(_for_page(svg, identity, label), label, pdf)
+    return Drawing(for_page(save("svg", ()).decode(), identity, label), label, file)
 
 
 def shortened(name: str, longest: int) -> str:
@@ -124,7 +139,8 @@ def shortened(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _for_page(text: str, identity: str, label: str) -> str:
+def for_page(text: str, identity: str, label: str) -> str:
+    """Return an SVG of matplotlib with the page's colours and no identifiers but its own."""
     root = ET.fromstring(text)
     for element in root.iter():
         for child in [c for c in element if c.tag.endswith("}metadata")]:

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.report.figures.series import Series, series
+from hffm_opt.report.legend import Key
 from hffm_opt.report.numbers import number, percent
 from hffm_opt.report.repeats import MeanPoint, RunGroup
 from hffm_opt.report.svg import INKS, Drawing, draw
@@ -66,7 +67,9 @@ def accuracy_figure(groups: Sequence[RunGroup], names: Sequence[str], task: str,
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         axes.tick_params(which="both", length=0)
 
-    return draw(identity, label, 4.4, 2.9, paint)
+    keys = [Key(name, series(i).ink, series(i).dash) for i, name in enumerate(names)]
+    keys += [Key("always the majority answer", "muted", "dashed")] if shares else []
+    return draw(identity, label, 4.4, 2.9, paint, keys)
 
 
 def changes_at(group: RunGroup, cost: Cost) -> list[float]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hffm_opt.report.energy import BANDS
+from hffm_opt.report.energy import BAND_NAMES, BANDS
+from hffm_opt.report.latency import PART_NAMES, PARTS
+from hffm_opt.report.legend import Key
 from hffm_opt.report.numbers import joules, percent, seconds
 from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 
@@ -41,7 +43,9 @@ def energy_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Dr
     name, bands = rows[0]
     label = f"Energy by cell and band. Cell {name} spends most, {joules(sum(bands.values()))}."
     looks = {band: {"ink": BAND_INK[band]} for band in BANDS}
-    return _stacked(rows, looks, "joules in the run", label, identity)
+    names = [band for band in BANDS if any(parts.get(band, 0.0) > 0 for _, parts in rows)]
+    keys = [Key(BAND_NAMES[band], BAND_INK[band]) for band in names]
+    return _stacked(rows, looks, "joules in the run", label, keys, identity)
 
 
 def latency_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Drawing:
@@ -51,7 +55,11 @@ def latency_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> D
     name, parts = rows[0]
     label = f"Time by cell and part. Cell {name} waits least for others, {seconds(parts.get('waiting', 0.0))}."
     cut = _cut(len(rows), len(ranked), "least waiting")
-    return _stacked(rows, PART_LOOKS, f"seconds of the run{cut}", label, identity)
+    names = [part for part in PARTS if any(parts.get(part, 0.0) > 0 for _, parts in rows)]
+    keys = [
+        Key(PART_NAMES[part], PART_LOOKS[part]["ink"], None, PART_LOOKS[part].get("opacity", 1.0)) for part in names
+    ]
+    return _stacked(rows, PART_LOOKS, f"seconds of the run{cut}", label, keys, identity)
 
 
 def _stacked(
@@ -59,6 +67,7 @@ def _stacked(
     looks: Mapping[str, Mapping[str, Any]],
     what: str,
     label: str,
+    keys: Sequence[Key],
     identity: str,
 ) -> Drawing:
     """Draw a bar of parts for each row; ``looks`` has ink and opacity of each part, in order."""
@@ -74,7 +83,7 @@ def _stacked(
                     left += width
         axes.set_xlabel(what)
 
-    return draw(identity, label, 4.4, _height_in(len(rows)), paint)
+    return draw(identity, label, 4.4, _height_in(len(rows)), paint, keys)
 
 
 def _summed(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -115,7 +124,9 @@ def share_bars(rows: Sequence[tuple[str, str, float]], what: str, identity: str)
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", decimals=0))
         axes.set_xlabel(what + _cut(len(shown), len(rows), "first"))
 
-    return draw(identity, label, 4.4, _height_in(len(shown)), paint)
+    bands = dict.fromkeys(band for _, band, _ in shown)
+    keys = [Key(BAND_NAMES[band], BAND_INK[band]) for band in bands]
+    return draw(identity, label, 4.4, _height_in(len(shown)), paint, keys)
 
 
 def _cut(shown: int, count: int, which: str) -> str:

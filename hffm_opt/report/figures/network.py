@@ -13,6 +13,7 @@ from hffm_opt.report.figures.arrows import arrows, moves_of
 from hffm_opt.report.figures.places import bare_axes, map_size, outline, places, scale_bar, write
 from hffm_opt.report.flows import Flow, KindFlows
 from hffm_opt.report.groups import ModuleGroup
+from hffm_opt.report.legend import group_keys
 from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 from hffm_opt.scenario.model import CLOUD
 
@@ -41,7 +42,7 @@ def network_map(problem: Problem, flows: KindFlows, groups: Sequence[ModuleGroup
         edge_labels(axes, problem)
         scale_bar(axes)
 
-    return draw(identity, label, width_in, height_in, paint)
+    return draw(identity, label, width_in, height_in, paint, group_keys(groups))
 
 
 def cell_map(
@@ -69,7 +70,7 @@ def cell_map(
         _device_labels(axes, problem, cell, head)
         scale_bar(axes)
 
-    return draw(identity, label, side, side, paint)
+    return draw(identity, label, side, side, paint, group_keys(groups))
 
 
 def short_names(cell: Cell) -> tuple[str, dict[str, str]]:

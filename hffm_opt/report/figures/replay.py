@@ -12,6 +12,7 @@ from hffm_opt.problem.radio import Floats
 from hffm_opt.report.figures.arrows import Move, arrows, parts_of
 from hffm_opt.report.figures.network import MAP_IN, edge_labels, nodes, places_by_name
 from hffm_opt.report.figures.places import bare_axes, limits, map_size, outline, places, scale_bar
+from hffm_opt.report.legend import group_keys
 from hffm_opt.report.replay import UPWARD, Replay, ReplayRound
 from hffm_opt.report.svg import INKS, Drawing, draw
 from hffm_opt.scenario.model import CLOUD
@@ -58,7 +59,7 @@ def replay_map(problem: Problem, replay: Replay, identity: str) -> tuple[Drawing
     left, right, _, high = limits(points, shape)
     scale = 72 * width_in / (right - left)
     found = {name: (round((x - left) * scale, 1), round((high - y) * scale, 1)) for name, (x, y) in place.items()}
-    return draw(identity, label, width_in, height_in, paint), found
+    return draw(identity, label, width_in, height_in, paint, group_keys(replay.groups)), found
 
 
 def _above(points: Floats) -> Floats:
