@@ -19,7 +19,7 @@ from hffm_opt.report.figures.series import Series, series
 from hffm_opt.report.repeats import RunGroup, interval_words, run_groups
 from hffm_opt.report.replay import MOST_TRANSFERS
 from hffm_opt.report.run import Run
-from hffm_opt.report.runs_table import group_rows
+from hffm_opt.report.runs_table import group_rows, headline
 from hffm_opt.report.svg import Drawing
 from hffm_opt.report.view import RunView, run_view
 from hffm_opt.report.words import certificate, phase_words, saving, to_common_target
@@ -111,6 +111,7 @@ def render(page: Contents) -> str:
         phases=[phase_words(m) for m in measurements],
         saving=saving(groups, comparison),
         rows=group_rows(runs, groups, target),
+        headline=headline(groups[0]),
         target=target,
         intervals=interval_words([group.count for group in groups]),
         changes=any(changes_at(group, "clock_s") for group in groups),
@@ -125,11 +126,12 @@ def render(page: Contents) -> str:
 def group_labels(groups: Sequence[RunGroup]) -> tuple[str, ...]:
     """Return a name for every group: its method, with the directory's name where that is not unique, and its seeds."""
     methods = [group.first.measurement.method for group in groups]
-    return tuple(
-        (method if methods.count(method) == 1 else f"{method} ({group.first.name})")
-        + (f", {group.count} seeds" if group.count > 1 else "")
-        for method, group in zip(methods, groups, strict=True)
-    )
+    labels = []
+    for method, group in zip(methods, groups, strict=True):
+        more = [group.first.name] if methods.count(method) > 1 else []
+        more += [f"{group.count} seeds"] if group.count > 1 else []
+        labels.append(f"{method} ({', '.join(more)})" if more else method)
+    return tuple(labels)
 
 
 def _front(

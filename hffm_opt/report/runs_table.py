@@ -28,26 +28,43 @@ def group_rows(runs: Sequence[Run], groups: Sequence[RunGroup], target: ToTarget
     reached = {} if target is None else dict(zip(runs, target.targets, strict=True))
     rows = []
     for group in groups:
-        tasks = group.first.measurement.accuracy
-        shared = [task for task in tasks if all(task in run.measurement.accuracy for run in group.runs)]
         found = [each for run in group.runs if (each := reached.get(run)) is not None]
+        means = headline(group)
         whole = bool(found) and len(found) == group.count
         rows.append(
             GroupRow(
                 rounds=group.first.rounds,
                 time=with_interval(group.over(lambda m: m.measured.latency_s), numbers.number),
                 energy=with_interval(group.over(lambda m: m.measured.energy_j), numbers.number),
-                accuracy={
-                    task: with_interval(
-                        interval([run.measurement.accuracy[task] for run in group.runs]), numbers.percent
-                    )
-                    for task in shared
-                },
+                accuracy={task: with_interval(a, numbers.percent) for task, a in means.accuracy.items()},
                 to_target_s=with_interval(interval([t.latency_s for t in found]), numbers.seconds) if whole else "—",
                 to_target_j=with_interval(interval([t.energy_j for t in found]), numbers.joules) if whole else "—",
             )
         )
     return tuple(rows)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What stands at the top: means over the seeds of the featured group, per task with what lies around them."""
+
+    time_s: float
+    energy_j: float
+    accuracy: dict[str, Interval]
+
+
+def headline(group: RunGroup) -> Headline:
+    """Return the figures of the featured group."""
+    tasks = group.first.measurement.accuracy
+    return Headline(
+        time_s=group.over(lambda m: m.measured.latency_s).mean,
+        energy_j=group.over(lambda m: m.measured.energy_j).mean,
+        accuracy={
+            task: interval([run.measurement.accuracy[task] for run in group.runs])
+            for task in tasks
+            if all(task in run.measurement.accuracy for run in group.runs)
+        },
+    )
 
 
 def with_interval(found: Interval, show: Callable[[float], str]) -> str:

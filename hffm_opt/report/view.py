@@ -61,7 +61,7 @@ def run_view(run: Run, identity: str, realised: Mapping[int, float], most_transf
         realised: what changes of plan really saved, by the round that they began with.
         most_transfers: how many transfers the replay may keep.
     """
-    by_cell = measured_energy(run)
+    by_cell, seconds = measured_energy(run), latency_parts(run)
     plans = plans_in_force(run)
     groups = module_groups(run.problem, (plan.plan.circulation for plan in plans))
     found = replay(run, plans, groups, most_transfers)
@@ -78,8 +78,8 @@ def run_view(run: Run, identity: str, realised: Mapping[int, float], most_transf
         replay=ReplayView(found, drawing, found.data(places, f"{identity}-replay")),
         looks=look_rows(run, realised),
         costs=_costs(run.measurement),
-        latency=_latency(run),
-        latency_drawing=latency_bars(latency_parts(run), f"{identity}-latency"),
+        latency=_latency(run, seconds),
+        latency_drawing=latency_bars(seconds, f"{identity}-latency"),
         energy=_energy(run, by_cell),
         energy_drawing=energy_bars(by_cell, f"{identity}-energy"),
         busy_drawing=busy_bars(run.evaluation.breakdown.busy_by_cell_s, f"{identity}-busy"),
@@ -97,9 +97,9 @@ def _cells(place: int, count: int) -> int:
     return MOST_CELLS if count <= _PLANS_WITH_CELLS or place in (0, count - 1) else 0
 
 
-def _latency(run: Run) -> tuple[tuple[str, float, str, str, str, str], ...]:
+def _latency(run: Run, by_cell: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, float, str, str, str, str], ...]:
     """Return ink, opacity, name, seconds on the longest path, their share, and the mean seconds of the cells."""
-    path, by_cell = longest_path(run), latency_parts(run)
+    path = longest_path(run)
     total = sum(path.values())
     mean = {part: sum(cell.get(part, 0.0) for cell in by_cell.values()) / len(by_cell) for part in PARTS}
     return tuple(

@@ -83,6 +83,17 @@ def test_the_script_tells_the_first_round_as_the_page_does_without_it(tab: Tab, 
     assert told == tab.value(read.format(f"({source})"))
 
 
+def test_without_scripts_the_first_round_is_shown_and_the_page_says_so(tab: Tab, report: Path) -> None:
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    tab.open(report, "#round=5")
+    tab.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert tab.complaints == []
+    assert "so this is round 1 alone" in tab.value("document.querySelector('.replay .scriptless').textContent")
+    assert tab.value("document.querySelector('.replay .player').offsetHeight") == 0
+    assert tab.value("document.querySelectorAll('.replay svg [id*=\"-move-\"]').length") > 0
+    assert tab.value("[...document.querySelectorAll('.choice')].every(c => !c.classList.contains('off'))")
+
+
 def test_the_address_names_a_round(tab: Tab, report: Path) -> None:
     tab.open(report, "#round=6")
     rounds = tab.value("[...document.querySelectorAll('.replay')].map(r => r.dataset.round)")

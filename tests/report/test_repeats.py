@@ -52,12 +52,12 @@ def test_the_curve_of_a_group_is_the_mean_of_its_runs(seeds: tuple[Run, ...]) ->
 def test_the_page_has_one_line_per_group(seeds: tuple[Run, ...], runs: tuple[Run, ...]) -> None:
     page = Page(render_report([*seeds, runs[1]]))
     assert page.faults == []
-    assert "star, 3 seeds" in page.text and "after Student's t" in page.text
+    assert "star (3 seeds)" in page.text and "after Student's t" in page.text
     for task in ("digits", "shapes"):
         found = interval([run.measurement.accuracy[task] for run in seeds])
         shown = " to ".join(map(numbers.percent, (found.low, found.high)))
         assert f"{numbers.percent(found.mean)} ({shown})" in page.text
-    assert sum("star, 3 seeds ends at" in label for label in page.having("aria-label")) == 4
+    assert sum("star (3 seeds) ends at" in label for label in page.having("aria-label")) == 4
     assert len(page.named("details")) == 1
     # A method is not held against itself.
     found = saving(run_groups([*seeds, runs[1]]), None)

@@ -13,6 +13,7 @@ from hffm_opt.report.svg import INKS, Drawing, draw
 
 _TICKS = (1.0, 2.0, 3.0, 5.0, 7.0)
 _WORDS = {"log": "logarithmic", "linear": "linear"}
+_TURN = 0.6  # from this share of the width on, names stand to the left of their marks
 _ROOM = 1.25
 """Factor by which the axes reach beyond the outermost mark."""
 
@@ -59,7 +60,9 @@ def front_figure(
         for i, (name, place) in enumerate(ran.items()):
             star = {"marker": "*", "linestyle": "none", "markersize": 12, "markeredgecolor": INKS["paper"]}
             axes.plot(*place, color=INKS["downlink"], zorder=5, label=None if i else "plan that was run", **star)
-            axes.annotate(name, place, (7, -9), textcoords="offset points", fontsize=8.5, color=INKS["ink"], zorder=6)
+            right = axes.transLimits.transform(axes.transScale.transform(place))[0] > _TURN
+            style = {"fontsize": 8.5, "color": INKS["ink"], "zorder": 6, "ha": "right" if right else "left"}
+            axes.annotate(name, place, (-7 if right else 7, -9), textcoords="offset points", **style)
         for name, (x, y) in baselines.items():
             if not any(a <= x and b <= y and (a, b) != (x, y) for a, b in baselines.values()):
                 axes.annotate(name, (x, y), (5, 3), textcoords="offset points", fontsize=7.5, color=INKS["muted"])
