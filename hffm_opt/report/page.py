@@ -21,8 +21,10 @@ from hffm_opt.report.replay import MOST_TRANSFERS
 from hffm_opt.report.run import Run
 from hffm_opt.report.runs_table import group_rows, headline
 from hffm_opt.report.svg import Drawing
-from hffm_opt.report.view import RunView, run_view
+from hffm_opt.report.view import MOST_CELLS, RunView, run_view
 from hffm_opt.report.words import certificate, phase_words, saving, to_common_target
+
+_WITH_CELLS = 4  # runs whose cells are drawn by themselves; a page about many would grow too large to open on a phone
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def contents(
     groups = run_groups(runs)
     labels = group_labels(groups)
     most = MOST_TRANSFERS // len(groups)
-    views = (run_view(g.first, f"r{i}", realised or {} if i == 0 else {}, most) for i, g in enumerate(groups))
+    views = (
+        run_view(g.first, f"r{i}", realised or {} if i == 0 else {}, most, MOST_CELLS if i < _WITH_CELLS else 0)
+        for i, g in enumerate(groups)
+    )
     return Contents(
         runs=tuple(runs),
         groups=groups,

@@ -31,8 +31,8 @@ def interval(values: Sequence[float]) -> Interval:
     """Return mean and interval: Student's at 95 % for the mean of three or more, least and largest of two.
 
     Example:
-        >>> interval([1.0, 2.0, 3.0]).high
-        4.484137711
+        >>> round(interval([1.0, 2.0, 3.0]).high, 6)
+        4.484138
         >>> interval([1.0, 2.0])
         Interval(mean=1.5, low=1.0, high=2.0)
     """

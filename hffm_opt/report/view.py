@@ -52,7 +52,9 @@ class RunView:
     busy_drawing: Drawing
 
 
-def run_view(run: Run, identity: str, realised: Mapping[int, float], most_transfers: int) -> RunView:
+def run_view(
+    run: Run, identity: str, realised: Mapping[int, float], most_transfers: int, most_cells: int = MOST_CELLS
+) -> RunView:
     """Return the sections of a run.
 
     Args:
@@ -60,6 +62,7 @@ def run_view(run: Run, identity: str, realised: Mapping[int, float], most_transf
         identity: begins the identifiers of its drawings.
         realised: what changes of plan really saved, by the round that they began with.
         most_transfers: how many transfers the replay may keep.
+        most_cells: how many cells of a plan are drawn by themselves.
     """
     by_cell, seconds = measured_energy(run), latency_parts(run)
     plans = plans_in_force(run)
@@ -71,7 +74,7 @@ def run_view(run: Run, identity: str, realised: Mapping[int, float], most_transf
         run=run,
         algorithms=tuple(algorithm_words(run.trace)),
         plans=tuple(
-            plan_view(plan, groups, len(plans) == 1, _cells(i, len(shown)), f"{identity}-plan-{i}")
+            plan_view(plan, groups, len(plans) == 1, most_cells * _has_cells(i, len(shown)), f"{identity}-plan-{i}")
             for i, plan in enumerate(shown)
         ),
         plans_left_out=len(plans) - len(shown),
@@ -93,8 +96,8 @@ def _spread_out(plans: Sequence[InForce]) -> list[InForce]:
     return [plans[round(i * (len(plans) - 1) / (MOST_PLANS - 1))] for i in range(MOST_PLANS)]
 
 
-def _cells(place: int, count: int) -> int:
-    return MOST_CELLS if count <= _PLANS_WITH_CELLS or place in (0, count - 1) else 0
+def _has_cells(place: int, count: int) -> bool:
+    return count <= _PLANS_WITH_CELLS or place in (0, count - 1)
 
 
 def _latency(run: Run, by_cell: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, float, str, str, str, str], ...]:
