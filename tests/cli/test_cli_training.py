@@ -11,8 +11,10 @@ import hffm_opt
 from hffm_opt import api
 from hffm_opt.cli import screen
 from hffm_opt.cli.views.train import run_view
+from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report import read_run
 from hffm_opt.report.run import FILES
+from hffm_opt.serial import dump_json
 
 TRAIN_KEYS = {"accuracy", "baseline", "predicted", "measured"}
 
@@ -116,6 +118,22 @@ def test_report_needs_the_directory_alone(hffm, run_directory, tmp_path):
     assert "h-fedfm-2+d2d" in page.read_text()
     assert hffm("report", run_directory).out.strip().endswith("report.html")
     assert (run_directory / "report.html").read_bytes() == page.read_bytes()
+
+
+def test_report_writes_figures_and_shows_a_front(hffm, run_directory, tmp_path):
+    best = read_run(run_directory).outcome
+    front = ParetoFront(
+        scenario=best.plan.scenario, latency_bound_s=0, energy_bound_j=0, points=(best,), max_latency_s=(9.0,)
+    )
+    (tmp_path / "front.json").write_text(dump_json(front))
+    page, figures = tmp_path / "page.html", tmp_path / "figures"
+    asked = ["-o", page, "--figures", figures, "--json"]
+    answer = hffm("report", run_directory, "--front", tmp_path / "front.json", *asked)
+    assert (answer.code, answer.document) == (0, {"path": str(page), "figures": str(figures)})
+    assert "Latency against energy" in page.read_text()
+    assert {"front.svg", "front.pdf"} <= {path.name for path in figures.iterdir()}
+    answer = hffm("report", run_directory, "--front", run_directory / "plan.json", *asked)
+    assert answer.code == 2 and "plan.json" in answer.err
 
 
 def test_ctrl_c_keeps_complete_rounds(hffm, tmp_path, monkeypatch, small, small_plan):

@@ -55,7 +55,7 @@ def test_the_page_says_it_beside_the_calendar(run: Run, tmp_path_factory: pytest
     directory.mkdir()
     page = write_report([_kept(run, directory)], directory / "report.html").read_text()
     assert "mu = 0.25" in page
-    assert "The plan that the run began with." in page
+    assert 'data-title="Rounds 1 to 4"' in page and 'data-title="Rounds 5 to 8"' in page
 
 
 def _kept(run: Run, directory):  # type: ignore[no-untyped-def]
