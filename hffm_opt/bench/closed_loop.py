@@ -37,10 +37,10 @@ from hffm_opt.steps import Step
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CASES = (Case("paper"), Case("paper-si"), Case("paper-si", 0.15))
+CASES = (Case("paper"), Case("paper-si"), Case("paper-si", 0.1))
 QUICK_CASES = (Case("tiny"), Case("tiny", 0.5))
 TRAINING = Training(rounds=32, evaluate_every=4, looks_every=8, target=0.5)
-QUICK = Training(rounds=4, evaluate_every=2, looks_every=2, target=0.2)
+QUICK = Training(rounds=2, evaluate_every=1, looks_every=1, target=0.2, samples=4)
 TARGETS, QUICK_TARGETS = (0.4, 0.5, 0.55), (0.15, 0.2)
 LEVEL = 0.95
 Job = Callable[[], tuple[Found, ...]]
@@ -64,7 +64,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
         ),
         targets=tuple(_targets(found, training)),
         remarks=(
-            f"mean +- half the width of the {LEVEL:.0%} t-interval over seeds; a target counts where all seeds reached it",
+            f"mean +- half the {LEVEL:.0%} t-interval over seeds; a target counts where all seeds reached it",
             "at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
         ),
         table=tuple(table),

@@ -1,4 +1,4 @@
-"""The runs of the closed-loop benchmark: which methods there are, which of them learn alike, and one run of each kind."""
+"""The runs of the closed-loop benchmark: its methods, which of them learn alike, and one run of each kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hffm_opt import api
+from hffm_opt.bench.overhead import with_samples
 from hffm_opt.looping import loop_gap
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.schedule import run_cost
@@ -21,8 +22,23 @@ PUBLISHED = ("star", "edge-only", "edge-only+d2d", "h-fedfm-2", "h-fedfm-8", "h-
 OPTIMAL, AIMED, LOOP, FEDLAMA, ADAPTIVE = "optimal", "optimal-to-accuracy", "loop", "fedlama", "adaptive-tau"
 PHI = 4
 TIME_LIMIT_S = 60.0
+LASTING, LOSS_DB = 1e6, 30.0
 Key = tuple[tuple[int | None, int | None], ...]
 """Per module the rounds between averages in a cell, and between those of all: what learning depends on."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run is made: its length, how often it is evaluated and looked at, and the accuracy that plans aim at.
+
+    ``samples`` limits what devices hold of a task, and the test samples; None leaves the scenario's.
+    """
+
+    rounds: int
+    evaluate_every: int
+    looks_every: int
+    target: float
+    samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,23 +60,17 @@ class Case:
             return (OPTIMAL, LOOP)
         return (*PUBLISHED, FEDLAMA, ADAPTIVE, OPTIMAL, AIMED, LOOP)
 
-    def scenario(self, seed: int, rounds: int) -> Scenario:
-        """Return the network; what happens to it is drawn from the seed."""
+    def scenario(self, seed: int, training: Training) -> Scenario:
+        """Return the network; what happens to it is drawn from the seed, and lasts."""
         given = load_scenario(self.network)
+        if training.samples is not None:
+            given = with_samples(given, training.samples, training.samples)
         if not self.changes_per_round:
             return given
-        drawn = DrawnChanges(seed=seed, rounds=rounds, per_round=self.changes_per_round)
+        drawn = DrawnChanges(
+            seed=seed, rounds=training.rounds, per_round=self.changes_per_round, mean_rounds=LASTING, loss_db=LOSS_DB
+        )
         return given.model_copy(update={"changes": Changes(drawn=drawn)})
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a run is made: its length, how often it is evaluated and looked at, and the accuracy that plans aim at."""
-
-    rounds: int
-    evaluate_every: int
-    looks_every: int
-    target: float
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def plan_of(scenario: Scenario, method: str, training: Training, seed: int) -> P
 
 def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
     """Run a method whose plan changes on the way, or one in a network that changes."""
-    scenario = case.scenario(seed, training.rounds)
+    scenario = case.scenario(seed, training)
     if method == LOOP:
         aim = {} if case.changes_per_round else {"objective": "time-to-accuracy", "target": training.target}
         run = api.run_loop(
@@ -149,34 +159,30 @@ def shared_run(case: Case, methods: Sequence[str], training: Training, seed: int
         training: how.
         seed: of the run, and of methods that draw.
     """
-    scenario = case.scenario(seed, training.rounds)
+    scenario = case.scenario(seed, training)
     problem = build_problem(scenario)
     plans = {method: plan_of(scenario, method, training, seed) for method in methods}
     run = _trained(scenario, plans[methods[0]], training, seed)
-    return tuple(
-        _charged(case, problem, method, plan, methods[0], run, training, seed) for method, plan in plans.items()
-    )
+    return tuple(_charged(case, problem, each, plan, methods[0], run, seed) for each, plan in plans.items())
 
 
 def _trained(scenario: Scenario, plan: Plan, training: Training, seed: int) -> Run:
     return api.train(scenario, plan, rounds=training.rounds, seed=seed, evaluate_every=training.evaluate_every)
 
 
-def _charged(
-    case: Case, problem: Problem, method: str, plan: Plan, trained: str, run: Run, training: Training, seed: int
-) -> Found:
+def _charged(case: Case, problem: Problem, method: str, plan: Plan, trained: str, run: Run, seed: int) -> Found:
     points = []
     for point in run.measurement.curve:
         if point.phase == "after-average":
             cost = run_cost(problem, plan, point.round)
             points.append(Point(point.round, point.mean, cost.latency_s, cost.energy_j))
-    whole = run_cost(problem, plan, training.rounds)
+    whole = run_cost(problem, plan, run.rounds)
     return Found(case.name, method, seed, trained, tuple(points), whole.latency_s, whole.energy_j)
 
 
 def groups(case: Case, training: Training, seed: int) -> tuple[tuple[str, ...], ...]:
     """Return the methods that keep their plans, those together that learn alike."""
-    scenario = case.scenario(seed, training.rounds)
+    scenario = case.scenario(seed, training)
     found: dict[Key, list[str]] = {}
     for method in case.methods:
         if method not in (LOOP, FEDLAMA):

@@ -91,14 +91,13 @@ class Rounds:
         self.live.add(result.record, ())
 
 
-def with_samples(name: str, count: int) -> Scenario:
-    """Return a built-in scenario whose devices hold ``count`` samples of each of their tasks."""
-    scenario = load_scenario(name)
+def with_samples(scenario: Scenario, count: int, tested: int = 1) -> Scenario:
+    """Return a scenario whose devices hold at most ``count`` samples of each task, tested on ``tested`` samples."""
     devices = tuple(
         device.model_copy(update={"samples": {task: min(count, held) for task, held in device.samples.items()}})
         for device in scenario.devices
     )
-    tasks = tuple(task.model_copy(update={"test_samples": 1}) for task in scenario.tasks)
+    tasks = tuple(task.model_copy(update={"test_samples": tested}) for task in scenario.tasks)
     return scenario.model_copy(update={"devices": devices, "tasks": tasks})
 
 
@@ -123,7 +122,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
 
 def _overhead(name: str, rounds: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        kept = Rounds(with_samples(name, 8), seed, Path(folder))
+        kept = Rounds(with_samples(load_scenario(name), 8), seed, Path(folder))
         kept.run()
         walls, spents, steps, step_spents = [], [], [], []
         for _ in range(rounds):
@@ -152,7 +151,7 @@ def _overhead(name: str, rounds: int, seed: int) -> Row:
 
 def _memory(rounds: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        kept = Rounds(with_samples("tiny", 1), seed, Path(folder))
+        kept = Rounds(with_samples(load_scenario("tiny"), 1), seed, Path(folder))
         first, every, seen = max(1, round(WARM * rounds)), max(1, rounds // LOOKS), []
         for number in range(1, rounds + 1):
             kept.run()

@@ -32,7 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         Benchmark(
             "closed-loop",
-            "seconds and joules to accuracies: published rows, adaptive methods, optimum and closed loop, really trained",
+            "seconds and joules to accuracies: published rows, adaptive methods, optimum, closed loop",
             "hffm_opt.bench.closed_loop:run",
             seeds=3,
             figure="hffm_opt.bench.closed_loop:figure",

@@ -44,7 +44,8 @@ def run(setting: Setting, tell: Progress) -> Findings:
         ),
         targets=tuple(_targets(rows)),
         remarks=(
-            f"{PER_ROUND:g} changes a round on average (fades of up to 30 dB, failing links, slow processors, devices that leave), for good",
+            f"{PER_ROUND:g} changes a round on average, for good: fades of up to {LOSS_DB:g} dB, failing links, slow "
+            "processors, devices that leave",
             "saved: share of the weighed seconds and joules for as much training; replanning is charged to the loop",
         ),
     )

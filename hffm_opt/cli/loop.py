@@ -26,7 +26,7 @@ def loop(
     gap: Annotated[
         float | None,
         typer.Option(
-            help="Each search stops at this relative gap (default: 1e-3, or 1e-2 where bandwidth, power and CPU speed are chosen too).",
+            help="Each search stops at this relative gap (default: 1e-3, or 1e-2 where allocation is chosen too).",
             rich_help_panel=options.STOP,
         ),
     ] = None,

@@ -58,7 +58,7 @@ class Algorithm(Frozen):
 class Goal(Frozen):
     """What a closed loop minimises: weights on seconds, joules and drift per round, or what it takes to a target.
 
-    ``looks_every`` rounds it looks whether another plan pays, and whenever devices come, go, are cut off or change speed.
+    ``looks_every`` rounds it looks whether another plan pays, and when devices come, go, are cut off or change speed.
     """
 
     objective: str

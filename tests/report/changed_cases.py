@@ -9,6 +9,7 @@ from report_cases import made_up_trace, outcome_of
 from hffm_opt.loop import begin_run
 from hffm_opt.measurement import measure
 from hffm_opt.measurement.measure import accuracy_curve
+from hffm_opt.measurement.model import Replan
 from hffm_opt.problem import build_problem
 from hffm_opt.report import Run, read_run
 from hffm_opt.scenario.conditions import Conditions, under

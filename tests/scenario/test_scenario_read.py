@@ -187,7 +187,7 @@ def with_one_change(scenario, way):
 
 
 def test_the_fingerprint_covers_everything_but_names_and_wishes():
-    """Each value of the file is changed in turn; only name, description, planning and what will happen leave it alone."""
+    """Each value is changed in turn; only name, description, planning and what will happen leave it alone."""
     scenario = load_scenario("tiny")
     start = scenario.fingerprint()
     seen, unchangeable = {start}, set()
