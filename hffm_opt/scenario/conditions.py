@@ -96,7 +96,7 @@ def under(scenario: Scenario, conditions: Conditions) -> Scenario:
 
 
 def _radio(given: Radio | None, conditions: Conditions) -> Radio | None:
-    """Return a scenario's own factors times those of the conditions; a round's draw takes the place of the given one."""
+    """Return a scenario's own factors times those of the conditions; the draw of a round goes before its own."""
     stated = Radio() if given is None else given
     factors = {(item.source, item.target): item.factor for item in stated.gains}
     for item in conditions.gains:

@@ -23,11 +23,12 @@ from hffm_opt.solvers.request import Request
 
 SAMPLES = [[(10, 0), (0, 20), (30, 0)], [(40, 0)]]
 RATES = [[1, 1, 1], [1]]
+NORMAL = Conditions()
 CHAIN = {(0, 2, 1): 1, (0, 1, 2): 1, (0, 1, 0): 1, (0, 0, 1): 1}
 UP, DOWN = ("d02>d01", "d01>d00", "d00>e0"), ("e0>d00", "d00>d01", "d01>d02")
 
 
-def network(conditions=Conditions(), d2d=CHAIN, **options):
+def network(conditions=NORMAL, d2d=CHAIN, **options):
     """Return the network of two cells under conditions; its D2D links are those that are named."""
     return with_rates(build_problem(under(scenario(SAMPLES, **options), conditions)), RATES, RATES, d2d)
 
@@ -74,7 +75,7 @@ def test_a_dead_link_cuts_off_all_that_hangs_on_it():
     assert found.participation == pytest.approx((10 + 40) / 100)
     assert links(found) == ["d00>e0"]
     assert broken_links(network(conditions, d2d), plan) == (("d01", "d00"),)
-    # Training: 0.1 s and 10 J for d00, 0.4 s and 40 J for d10; then 4 s up and 4 s down, and 0.9 s of backhaul each way.
+    # Training: 0.1 s and 10 J for d00, 0.4 s and 40 J for d10; then 4 s up and down, and 0.9 s of backhaul each way.
     cost = evaluate_plan(found.problem, found.plan)
     assert cost.latency_s == pytest.approx(0.4 + 4 + 0.9 + 0.9 + 4)
     assert cost.energy_j == pytest.approx(10 + 40 + 4 * 4 + 4 * 0.4 * 2)
@@ -85,7 +86,7 @@ def test_a_link_that_is_dead_one_way_only_cuts_off_too():
     plan = chain_plan(network())
     found = carried_out(network(*without(("d01", "d02"))), plan)
     assert found.sat_out == ("d02",) and found.problem.cycles[2] == 0
-    # 40 J of training less than of 30 samples; 4 Mbit over two links each way, in each direction.
+    # 40 J of training less than of 30 samples; 4 Mbit over two links each way, each way.
     assert kind_costs(found.problem, found.plan).energy_j[0, 0] == pytest.approx(30 + 4 * 4 + 2 * 4 * 0.2)
 
 
@@ -101,7 +102,7 @@ def test_a_relay_that_is_gone_cuts_off_those_behind_it_and_is_not_told_as_sittin
 def test_a_relay_that_owns_nothing_is_missed_when_it_goes():
     idle = [[(10, 0), (0, 0), (30, 0)], [(40, 0)]]
 
-    def build(conditions=Conditions()):
+    def build(conditions=NORMAL):
         return with_rates(build_problem(under(scenario(idle), conditions)), RATES, RATES, CHAIN)
 
     plan = chain_plan(build())
