@@ -90,7 +90,7 @@ class LocalTrainer:
     Per round and device: ``learning.local_passes`` times, for each task in the scenario's order, one walk over the
     device's samples of the task in batches of ``learning.batch_size``, cross-entropy from the logits, AdamW. Devices
     keep nothing from round to round: moments and step counts start anew in every round, and the order of samples is
-    drawn from (seed, round, device, task). The backbone must be frozen and in evaluation mode; nothing draws from a
+    drawn from (seed, round, the device's stream, task). The backbone must be frozen and in evaluation mode; nothing draws from a
     global random generator.
 
     A group's devices run through the backbone together; the loss is the sum of their mean losses, so that no
@@ -161,9 +161,10 @@ class LocalTrainer:
             ValueError: a device is out of range or listed twice.
             InputError: a loss is not finite, i.e. training diverged.
         """
-        order = sorted(devices)
-        if len(set(order)) < len(order) or not set(order) <= set(range(self._data.devices)):
-            raise ValueError(f"devices {order} are not distinct numbers below {self._data.devices}")
+        if len(set(devices)) < len(devices) or not set(devices) <= set(range(self._data.devices)):
+            raise ValueError(f"devices {sorted(devices)} are not distinct numbers below {self._data.devices}")
+        # Who runs beside whom may change the last bits, so it must not depend on the order of devices.
+        order = sorted(devices, key=self._data.streams.__getitem__)
         stacked = {name: {key: t.clone() for key, t in state.items()} for name, state in states.modules.items()}
         samples = {task: np.zeros(self._data.devices, dtype=np.int64) for task in self._data.tasks}
         loss = {task: np.full(self._data.devices, np.nan) for task in self._data.tasks}
@@ -191,7 +192,7 @@ class LocalTrainer:
         """Return, for each local pass, every device's samples of the task in the order of training."""
         orders: list[list[Int64Array]] = [[] for _ in range(self._learning.local_passes)]
         for device in group:
-            rng = derive(self._seed, number, device, task, "batches")
+            rng = derive(self._seed, number, self._data.streams[device], task, "batches")
             for order in orders:
                 order.append(rng.permutation(self._data.tasks[task].shares[device]))
         return orders

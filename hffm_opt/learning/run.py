@@ -259,7 +259,8 @@ def _accuracies(
     records = []
     for task in run.data.tasks:
         head = head_name(task)
-        devices = np.flatnonzero(run.problem.owners[:, run.problem.modules.index(head)]).tolist()
+        owners = np.flatnonzero(run.problem.owners[:, run.problem.modules.index(head)]).tolist()
+        devices = sorted(owners, key=run.data.streams.__getitem__)  # as in training
         if not devices:
             continue
         found = run.evaluator.evaluate(states, task, devices)
