@@ -43,6 +43,7 @@ CASES: dict[str, tuple[str, tuple[Part, ...]]] = {
     "encoder of sounds": (MULTI, (EncoderPart(part="encoder", modality="audio"),)),
     "encoder of pictures": (MULTI, (EncoderPart(part="encoder", modality="image"),)),
     "encoder of text": (MULTI, (EncoderPart(part="encoder", modality="text"),)),
+    "encoder of text, low rank": (MULTI, (EncoderPart(part="encoder", modality="text", rank=2),)),
     "embedding of pictures": (VILT, (EncoderPart(part="encoder", modality="image"),)),
     "embedding of words": (VILT, (EncoderPart(part="encoder", modality="text"),)),
     "heads alone": (VILT, ()),
