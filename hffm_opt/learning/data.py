@@ -153,8 +153,8 @@ def federated_data(scenario: Scenario, seed: int, form: InputForm | None = None)
 
     Each device holds exactly ``device.samples[task]`` samples; how unevenly answers spread over devices is the task's
     ``dirichlet_alpha`` (see :func:`~hffm_opt.learning.tasks.partition`). A device's law of answers is drawn for each
-    task on its own. What a device holds goes with its name (see :func:`name_ranks`): the order in which a scenario lists
-    its devices changes nothing.
+    task on its own. What a device holds goes with its name (see :func:`name_ranks`): the order in which a scenario
+    lists its devices changes nothing.
 
     Args:
         scenario: names the tasks, their data sets, their test samples and the devices.

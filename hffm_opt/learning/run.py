@@ -118,20 +118,23 @@ def train_plan(
     ways = algorithm_of(problem.scenario.learning, proximal, fedlama, pooled is not None)
     check_rounds(problem.scenario.learning, plan, fedlama.cycle if fedlama else None)
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
-    room = Room(execution, group_size, threads, max_memory_bytes, tell)
-    run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
-    if begin is not None:
-        begin()
-    now, kept = Progressed(run.start, run.engine.start_s), None
-    if directory is not None:
-        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
-        now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
-    cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every)
-    if directory is not None:
-        names = [device.name for device in problem.scenario.devices]
-        shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
-        write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
+    with execution.repeatable():
+        room = Room(execution, group_size, threads, max_memory_bytes, tell)
+        run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+        if begin is not None:
+            begin()
+        now, kept = Progressed(run.start, run.engine.start_s), None
+        if directory is not None:
+            kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
+            now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
+        cycle = fedlama.cycle if fedlama else 1 << run.engine.top
+        _run_rounds(
+            run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every
+        )
+        if directory is not None:
+            names = [device.name for device in problem.scenario.devices]
+            shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
+            write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
     return Trace(
         header=run.header,
         rounds=tuple(now.rounds),

@@ -9,6 +9,7 @@ from local_cases import SAMPLES, backbone, difference, modules, small_data, smal
 from torch.nn.functional import cross_entropy, gelu, linear
 
 from hffm_opt.errors import InputError
+from hffm_opt.learning.data import FederatedData
 from hffm_opt.learning.local import LocalTrainer, LocalUpdate, stack_batches
 from hffm_opt.learning.modules import ADAPTERS, StackedStates, head_name
 from hffm_opt.learning.modules.module import BRANCHES
@@ -135,6 +136,16 @@ def test_divergence_and_wrong_devices_are_refused() -> None:
     for devices in ([0, 0], [5], [-1]):
         with pytest.raises(ValueError, match="distinct numbers below 5"):
             trainer().train(start(), devices, 0)
+
+
+def test_copies_that_the_last_step_throws_out_of_all_bounds_are_refused() -> None:
+    """No loss follows the only step, so that none shows it."""
+    data = FederatedData({"shapes": small_data().tasks["shapes"]})
+    learning = small_scenario().learning.model_copy(update={"learning_rate": 1e300, "local_passes": 1})
+    with pytest.raises(InputError, match="training of 'adapters' on device 3 diverged in round 5"):
+        LocalTrainer(backbone(), modules(), data, learning, 0).train(start(), [3], 5)
+    with pytest.raises(InputError, match="mu"):
+        LocalTrainer(backbone(), modules(), data, learning, 0, proximal=0.1).train(start(), [3], 5)
 
 
 def test_stacked_batches_cover_each_sample_once_with_mean_weights() -> None:

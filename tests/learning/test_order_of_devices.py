@@ -1,4 +1,4 @@
-"""The order in which a scenario lists devices and edges changes no bit of what is held, trained, averaged or measured."""
+"""The order in which a scenario lists devices and edges changes no bit of what is held, trained or measured."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ SMALL, SMALL_RANDOM, B32_RANDOM = "vilt-small", "vilt-small-random", "vilt-b32-r
 MULTI_SMALL, MULTI_RANDOM, EXPERTS_RANDOM = "multi-small", "multi-small-random", "moe-small-random"
 EXPERTS = 4
 HUB = "hub:"
+MOST_DIGITS = 100  # of a seed
 SHIPPED = Path(__file__).with_name("weights")
 
 
@@ -105,8 +106,8 @@ def load_backbone(name: str | Path) -> ViltBackbone | MultiEncoder:
     if text in (SMALL, MULTI_SMALL):
         return _load_folder(SHIPPED / text, text, need_manifest=True)
     if head in (SMALL_RANDOM, B32_RANDOM, MULTI_RANDOM, EXPERTS_RANDOM):
-        if seed and not seed.isdecimal():
-            raise InputError.one("backbone", f"{seed!r} is no seed", f"write {head}:0")
+        if seed and not (seed.isdecimal() and len(seed) <= MOST_DIGITS):
+            raise InputError.one("backbone", f"{seed[:MOST_DIGITS]!r} is no seed", f"write {head}:0")
         build = build_random if head in (SMALL_RANDOM, B32_RANDOM) else build_random_multi
         return freeze(build(head, int(seed or 0)))
     if text.startswith(HUB):

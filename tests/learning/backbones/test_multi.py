@@ -159,7 +159,9 @@ def test_experts_are_the_weighted_best_of_their_router() -> None:
 
 @pytest.mark.parametrize("kind", ["siglip_text_model", "clip_text_model"])
 @pytest.mark.parametrize("shortest", [2, 9])
-def test_words_are_those_of_transformers_bit_for_bit_one_text_or_many_models_at_a_time(kind: str, shortest: int) -> None:
+def test_words_are_those_of_transformers_bit_for_bit_one_text_or_many_models_at_a_time(
+    kind: str, shortest: int
+) -> None:
     """Without padding, transformers leaves the mask of SigLIP out; CLIP's words never see those behind them."""
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     marks = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 3, "max_position_embeddings": 9}

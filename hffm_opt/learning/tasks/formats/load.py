@@ -53,8 +53,8 @@ def load_source(spec: TaskSpec, source: Source, form: InputForm) -> SourcedTask:
         form: how the backbone reads pictures and questions.
 
     Raises:
-        InputError: a file is missing, broken or of another format; the cache takes no files; there are fewer answers than asked for; with
-            ``faults: refuse``, a record cannot be used.
+        InputError: a file is missing, broken or of another format; the cache takes no files; there are fewer answers
+            than asked for; with ``faults: refuse``, a record cannot be used.
     """
     if source.cache:
         check_writable(Path(source.cache) / "pixels")

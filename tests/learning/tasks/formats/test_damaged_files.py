@@ -49,9 +49,12 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", ["questions", "annotations"])
 def test_a_question_id_that_stands_twice_is_named_or_counted(kind: Any, which: str, tmp_path: Path) -> None:
     files = write_split(tmp_path, kind, 8)
-    change(getattr(files, which), lambda text: text.replace('"question_id": 10,', '"question_id": 0,').replace(
-        '"question_id": 10}', '"question_id": 0}'
-    ))
+    change(
+        getattr(files, which),
+        lambda text: text.replace('"question_id": 10,', '"question_id": 0,').replace(
+            '"question_id": 10}', '"question_id": 0}'
+        ),
+    )
     faults = Faults("refuse")
     found = list(READERS[kind](files, faults))
     with pytest.raises(InputError, match="record 0: its question_id has stood there before"):
@@ -78,10 +81,14 @@ def test_a_picture_that_is_a_link_to_itself_is_told_or_left_out(cached: bool, tm
     assert load_source(spec_of(source), source, FORM).skipped == {"broken picture": 2}
     source = source_of("aqua", files, cache=cache)
     task = load_source(spec_of(source), source, FORM)
-    with pytest.raises(InputError, match=picture.name):
+
+    def look() -> None:
         for part in (task.train, task.test):
             assert part.images is not None
             part.images[np.arange(len(part))]
+
+    with pytest.raises(InputError, match=picture.name):
+        look()
 
 
 @pytest.mark.parametrize("policy", ["refuse", "skip"])
