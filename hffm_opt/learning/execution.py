@@ -76,19 +76,17 @@ class Execution:
         before = (
             torch.are_deterministic_algorithms_enabled(),
             torch.is_deterministic_algorithms_warn_only_enabled(),
-            torch.utils.deterministic.fill_uninitialized_memory,
             convolutions.benchmark,
             (products.allow_tf32, convolutions.allow_tf32),
         )
 
-        def put(strict: bool, lenient: bool, filled: bool, searched: bool, rounded: tuple[bool, bool]) -> None:
+        def put(strict: bool, lenient: bool, searched: bool, rounded: tuple[bool, bool]) -> None:
             torch.use_deterministic_algorithms(strict, warn_only=lenient)
-            torch.utils.deterministic.fill_uninitialized_memory = filled
             convolutions.benchmark = searched
             products.allow_tf32, convolutions.allow_tf32 = rounded
 
         try:
-            put(True, True, False, False, (False, False))
+            put(True, True, False, (False, False))
             yield
         finally:
             put(*before)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import HffmError, InputError
 from hffm_opt.learning.backbones.base import Backbone
 from hffm_opt.learning.baselines.fedprox import add_pull
 from hffm_opt.learning.data import FederatedData
@@ -233,7 +233,7 @@ class LocalTrainer:
         self._check_finite(found, group, number)
         return found, means, {name: load / trained for name, load in loads.items()}
 
-    def _diverged(self, words: str) -> InputError:
+    def _diverged(self, words: str) -> HffmError:
         smaller = "a smaller learning rate, or a smaller mu (FedProx)" if self._proximal else "a smaller learning rate"
         return InputError.one("learning.learning_rate", words, f"use {smaller}")
 
