@@ -217,9 +217,9 @@ def _remarks(rows: Sequence[Row]) -> Iterator[str]:
             f"FLOPs (padding, whole last layer, constants anew); bf16 changes losses by {low['loss_difference']:.1g}"
         )
         yield (
-            f"{model} on {device}, fp32: the plain loop reaches {full['plain_share_of_peak']:.0%} of the measured peak; "
-            f"beside it, products at the whole peak and nothing else would give a ratio of {_most(full):.3g}, so "
-            f"{full['target']:g} would take {full['target'] / _most(full):.0%} of the peak"
+            f"{model} on {device}, fp32: the plain loop reaches {full['plain_share_of_peak']:.0%} of the measured "
+            f"peak; beside it, products at the whole peak and nothing else would give a ratio of {_most(full):.3g}, "
+            f"so {full['target']:g} would take {full['target'] / _most(full):.0%} of the peak"
         )
 
 
