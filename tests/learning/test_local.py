@@ -9,10 +9,14 @@ from local_cases import SAMPLES, backbone, difference, modules, small_data, smal
 from torch.nn.functional import cross_entropy, gelu, linear
 
 from hffm_opt.errors import InputError
+from hffm_opt.learning.backbones.base import read_inputs
 from hffm_opt.learning.data import FederatedData
+from hffm_opt.learning.features import trimmed
 from hffm_opt.learning.local import LocalTrainer, LocalUpdate, stack_batches
 from hffm_opt.learning.modules import ADAPTERS, StackedStates, head_name
+from hffm_opt.learning.modules.forward import forward_pass
 from hffm_opt.learning.modules.module import BRANCHES
+from hffm_opt.learning.modules.steps import Group
 from hffm_opt.seeds import derive
 
 EVERYONE = range(len(SAMPLES))
@@ -127,6 +131,34 @@ def test_training_lowers_the_loss() -> None:
         states = result.states
         losses.append(np.nanmean(result.loss["digits"]))
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("device", [0, 3])
+def test_one_device_is_torchs_own_loop_bit_for_bit(device: int) -> None:
+    """The same forward pass under torch's mean loss, backward pass and AdamW."""
+    learning, data = small_scenario().learning, small_data()
+    own = {
+        name: {key: torch.nn.Parameter(tensor.clone()) for key, tensor in state.items()}
+        for name, state in start().rows([device]).modules.items()
+    }
+    flat = [p for state in own.values() for p in state.values()]
+    optimiser = torch.optim.AdamW(flat, lr=learning.learning_rate, foreach=False)
+    streams = {task: derive(3, 1, device, task, "batches") for task in data.tasks}
+    for _ in range(learning.local_passes):
+        for name, task in data.tasks.items():
+            run = forward_pass(backbone(), modules(), name, task.task.modalities)
+            order = streams[name].permutation(task.shares[device])
+            for first in range(0, len(order), learning.batch_size):
+                chosen = order[first : first + learning.batch_size]
+                values = run.prepare(read_inputs(backbone(), trimmed(task.train), chosen))
+                logits = run(values, Group({module: own[module] for module in run.modules}))["logits"][0]
+                optimiser.zero_grad()
+                torch.autograd.backward(cross_entropy(logits, torch.from_numpy(task.train.answers[chosen])))
+                optimiser.step()
+    found = trainer(cache_bytes=0).train(start(), [device], 1).states.rows([device])
+    assert found.equal(
+        StackedStates({name: {key: p.detach() for key, p in state.items()} for name, state in own.items()})
+    )
 
 
 def test_divergence_and_wrong_devices_are_refused() -> None:
