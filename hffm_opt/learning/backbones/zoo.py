@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hffm_opt.errors import InputError
-from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR, WEIGHTS, freeze, load_checkpoint
+from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR, WEIGHTS, freeze, load_checkpoint, telling
 from hffm_opt.learning.backbones.multi import MODEL_TYPE, MultiEncoder, small_config
 from hffm_opt.learning.backbones.multi_files import load_multi
 from hffm_opt.learning.backbones.vilt import ViltBackbone
@@ -77,7 +77,8 @@ def _load_folder(folder: Path, name: str, *, need_manifest: bool = False) -> Vil
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", WEIGHTS]))
+    with telling(f"backbone {HUB}{name}", "look the name up, or download it and name the folder"):
+        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", WEIGHTS]))
     if not (folder / WEIGHTS).is_file() or not (folder / PROCESSOR).is_file():
         raise InputError.one(
             f"backbone {HUB}{name}",
