@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hffm_opt.api import compare, evaluate, load_plan, pareto, train
+    from hffm_opt.api import compare, evaluate, load_plan, pareto, run_loop, train
     from hffm_opt.api import plan as plan
     from hffm_opt.scenario.builtin.random_network import random_scenario
     from hffm_opt.scenario.read import load_scenario
@@ -27,6 +27,7 @@ __all__ = [
     "pareto",
     "plan",
     "random_scenario",
+    "run_loop",
     "train",
 ]
 
@@ -37,6 +38,7 @@ _PLACES = {
     "load_scenario": "hffm_opt.scenario.read",
     "pareto": "hffm_opt.api",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
+    "run_loop": "hffm_opt.api",
     "train": "hffm_opt.api",
 }
 
