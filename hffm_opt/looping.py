@@ -44,6 +44,7 @@ def run_loop(
     time_limit: float | None = None,
     seed: int = 0,
     evaluate_every: int | None = None,
+    after_only: bool = False,
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -72,7 +73,7 @@ def run_loop(
         target: the mean accuracy over tasks that ``time-to-accuracy`` and ``energy-to-accuracy`` aim at. The learning
             curve that they need is refitted to the run's own accuracies at every look.
         latency_weight, energy_weight, max_drift, gap, time_limit, progress: for planning, as :func:`hffm_opt.plan`.
-        seed, evaluate_every, out, overwrite, resume, checkpoint_every, device, precision, max_memory_bytes,
+        seed, evaluate_every, after_only, out, overwrite, resume, checkpoint_every, device, precision, max_memory_bytes,
             tensorboard, on_round: for training, as :func:`hffm_opt.train`. Every look evaluates.
         tell: told what looks find, and before the start how much memory the run will take.
 
@@ -141,6 +142,7 @@ def run_loop(
             rounds=rounds,
             seed=seed,
             evaluate_every=evaluate_every,
+            after_only=after_only,
             progress=on_round,
             threads=usable_cores(),
             directory=directory,

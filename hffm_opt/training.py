@@ -35,6 +35,7 @@ def train(
     method: str = "optimal",
     seed: int = 0,
     evaluate_every: int | None = None,
+    after_only: bool = False,
     max_drift: float | None = None,
     gap: float | None = None,
     time_limit: float | None = None,
@@ -64,6 +65,7 @@ def train(
         method: the planning method.
         seed: root of every random stream, of the planning and of the training.
         evaluate_every: evaluate every so many rounds, besides the last deepest average and the end.
+        after_only: evaluate right after averages only, and not just before them too.
         max_drift, gap, time_limit, progress: for planning, as :func:`plan`.
         out: directory to keep the run in, for :func:`hffm_opt.report.write_report`; not kept if not given.
         overwrite: replace a run that the directory holds.
@@ -163,6 +165,7 @@ def train(
         rounds=rounds,
         seed=seed,
         evaluate_every=evaluate_every,
+        after_only=after_only,
         progress=on_round,
         threads=usable_cores(),
         directory=directory,

@@ -32,6 +32,7 @@ from hffm_opt.bench.closed_loop_cases import (
 )
 from hffm_opt.bench.model import Findings, Progress, Row, Setting, Target
 from hffm_opt.cores import usable_cores
+from hffm_opt.plan.model import Plan
 from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 CASES = (Case("paper"), Case("paper-si"), Case("paper-si", 0.1))
 QUICK_CASES = (Case("tiny"), Case("tiny", 0.5))
-TRAINING = Training(rounds=32, evaluate_every=4, looks_every=8, target=0.5)
+TRAINING = Training(rounds=24, evaluate_every=4, looks_every=8, target=0.5)
 QUICK = Training(rounds=2, evaluate_every=1, looks_every=1, target=0.2, samples=4)
 TARGETS, QUICK_TARGETS = (0.4, 0.5, 0.55), (0.15, 0.2)
 LEVEL = 0.95
@@ -50,7 +51,11 @@ def run(setting: Setting, tell: Progress) -> Findings:
     """Run every method on every network once per seed, as many at a time as there are cores."""
     cases, training = (QUICK_CASES, QUICK) if setting.quick else (CASES, TRAINING)
     targets = QUICK_TARGETS if setting.quick else TARGETS
-    jobs = [job for case in cases for seed in setting.seeds for job in _jobs(case, training, seed)]
+    jobs: list[Job] = []
+    for case in cases:
+        tell(f"planning {case.name}")
+        made: dict[str, Plan] = {}
+        jobs += [job for seed in setting.seeds for job in _jobs(case, training, seed, made)]
     found = list(_done(jobs, 1 if setting.quick else usable_cores(), tell))
     order = {(case.name, method): i for i, (case, method) in enumerate((c, m) for c in cases for m in c.methods)}
     found.sort(key=lambda each: (order[each.case, each.method], each.seed))
@@ -71,12 +76,12 @@ def run(setting: Setting, tell: Progress) -> Findings:
     )
 
 
-def _jobs(case: Case, training: Training, seed: int) -> Iterator[Job]:
+def _jobs(case: Case, training: Training, seed: int, made: dict[str, Plan]) -> Iterator[Job]:
     if case.changes_per_round:
         yield from (partial(_alone, case, method, training, seed) for method in case.methods)
         return
     yield from (partial(_alone, case, method, training, seed) for method in (LOOP, FEDLAMA))
-    yield from (partial(shared_run, case, methods, training, seed) for methods in groups(case, training, seed))
+    yield from (partial(shared_run, case, plans, training, seed) for plans in groups(case, training, seed, made))
 
 
 def _alone(case: Case, method: str, training: Training, seed: int) -> tuple[Found, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hffm_opt import api
@@ -17,6 +17,7 @@ from hffm_opt.report.run import Run
 from hffm_opt.scenario.changes import Changes, DrawnChanges
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.solvers.registry import method_named
 
 PUBLISHED = ("star", "edge-only", "edge-only+d2d", "h-fedfm-2", "h-fedfm-8", "h-fedfm-2+d2d", "h-fedfm-8+d2d")
 OPTIMAL, AIMED, LOOP, FEDLAMA, ADAPTIVE = "optimal", "optimal-to-accuracy", "loop", "fedlama", "adaptive-tau"
@@ -124,6 +125,7 @@ def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
             rounds=training.rounds,
             replan_every=training.looks_every,
             evaluate_every=training.evaluate_every,
+            after_only=True,
             seed=seed,
             time_limit=TIME_LIMIT_S,
             **aim,  # type: ignore[arg-type]
@@ -136,6 +138,7 @@ def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
             fedlama=PHI,
             seed=seed,
             evaluate_every=training.evaluate_every,
+            after_only=True,
             max_drift=math.inf,
         )
     else:
@@ -150,24 +153,25 @@ def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
     return Found(case.name, method, seed, method, points, cost.latency_s, cost.energy_j, replans)
 
 
-def shared_run(case: Case, methods: Sequence[str], training: Training, seed: int) -> tuple[Found, ...]:
+def shared_run(case: Case, plans: Mapping[str, Plan], training: Training, seed: int) -> tuple[Found, ...]:
     """Run methods that learn alike once, and charge each what its own plan costs.
 
     Args:
         case: a network to which nothing happens.
-        methods: methods with one :func:`learning_key`, the first of which is trained.
+        plans: the plans of methods with one :func:`learning_key`, the first of which is trained.
         training: how.
-        seed: of the run, and of methods that draw.
+        seed: of the run.
     """
     scenario = case.scenario(seed, training)
     problem = build_problem(scenario)
-    plans = {method: plan_of(scenario, method, training, seed) for method in methods}
-    run = _trained(scenario, plans[methods[0]], training, seed)
-    return tuple(_charged(case, problem, each, plan, methods[0], run, seed) for each, plan in plans.items())
+    first = next(iter(plans))
+    run = _trained(scenario, plans[first], training, seed)
+    return tuple(_charged(case, problem, method, plan, first, run, seed) for method, plan in plans.items())
 
 
 def _trained(scenario: Scenario, plan: Plan, training: Training, seed: int) -> Run:
-    return api.train(scenario, plan, rounds=training.rounds, seed=seed, evaluate_every=training.evaluate_every)
+    every = training.evaluate_every
+    return api.train(scenario, plan, rounds=training.rounds, seed=seed, evaluate_every=every, after_only=True)
 
 
 def _charged(case: Case, problem: Problem, method: str, plan: Plan, trained: str, run: Run, seed: int) -> Found:
@@ -180,11 +184,21 @@ def _charged(case: Case, problem: Problem, method: str, plan: Plan, trained: str
     return Found(case.name, method, seed, trained, tuple(points), whole.latency_s, whole.energy_j)
 
 
-def groups(case: Case, training: Training, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Return the methods that keep their plans, those together that learn alike."""
+def groups(case: Case, training: Training, seed: int, made: dict[str, Plan]) -> tuple[dict[str, Plan], ...]:
+    """Return the plans of the methods that keep theirs, those together that learn alike.
+
+    Args:
+        case: a network to which nothing happens.
+        training: how runs are made.
+        seed: of methods that draw.
+        made: plans that no seed changes, by method, to be made once; added to.
+    """
     scenario = case.scenario(seed, training)
-    found: dict[Key, list[str]] = {}
+    found: dict[Key, dict[str, Plan]] = {}
     for method in case.methods:
         if method not in (LOOP, FEDLAMA):
-            found.setdefault(learning_key(plan_of(scenario, method, training, seed)), []).append(method)
-    return tuple(tuple(each) for each in found.values())
+            plan = made.get(method) or plan_of(scenario, method, training, seed)
+            if method in (OPTIMAL, AIMED) or not method_named(method).drawn:
+                made[method] = plan
+            found.setdefault(learning_key(plan), {})[method] = plan
+    return tuple(found.values())

@@ -34,6 +34,7 @@ def run_round(
     number: int,
     force: InForce,
     evaluate: bool,
+    after_only: bool,
     fedlama: FedLama | None,
     course: Course | None,
     plan: Plan,
@@ -44,7 +45,7 @@ def run_round(
     spent_j = fsum(record.energy_j for record in now.rounds) if evaluate else 0.0
     update = run.trainer.train(now.states, force.trains, number, now.anchors)
     accuracy: list[AccuracyRecord] = []
-    if evaluate:
+    if evaluate and not (after_only and engine.tier(number) != Tier.LOCAL):
         now_s, train_j = engine.after_training(number, now.clock_s)
         accuracy += _accuracies(run, number, engine, "before-average", force, update.states, now_s, spent_j + train_j)
     result = engine.average(number, update.states, now.clock_s)
@@ -115,7 +116,8 @@ def _accuracies(
     records = []
     for task in run.data.tasks:
         head = head_name(task)
-        devices = np.flatnonzero(force.network.owners[:, run.problem.modules.index(head)]).tolist()
+        owners = np.flatnonzero(force.network.owners[:, run.problem.modules.index(head)]).tolist()
+        devices = sorted(owners, key=run.data.streams.__getitem__)  # as in training
         if not devices:
             continue
         found = run.evaluator.evaluate(states, task, devices)

@@ -47,6 +47,7 @@ def train_plan(
     seed: int,
     *,
     evaluate_every: int | None = None,
+    after_only: bool = False,
     progress: Progress | None = None,
     sequential: bool = False,
     threads: int | None = None,
@@ -76,6 +77,8 @@ def train_plan(
         rounds: how many rounds to run.
         seed: root of every random stream: data, initial weights, order of samples.
         evaluate_every: further rounds to evaluate in; None for none.
+        after_only: measure accuracy just before averages only in rounds that have none, which takes a fraction of the
+            time.
         progress: called after each complete round with its record and its accuracies, if any.
         sequential: train devices one after another instead of stacked; slower, for proof.
         threads: torch threads; None leaves torch's setting alone.
@@ -115,27 +118,30 @@ def train_plan(
     ways = algorithm_of(problem.scenario.learning, proximal, fedlama, pooled is not None)
     check_rounds(problem.scenario.learning, plan, fedlama.cycle if fedlama else None)
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
-    room = Room(execution, group_size, threads, max_memory_bytes, tell)
-    run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
-    if course is not None:
-        run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
-    engines = Engines(problem, run.engine.modules, course)
-    if begin is not None:
-        begin()
-    now, kept = Progressed(run.start, run.engine.start_s), None
-    if directory is not None:
-        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every, problem.scenario.changes))
-        now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
-    for follower in followers:
-        follower.begin(run.header, now.rounds, now.accuracy)
-    heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
-    cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
-    _run_rounds(run, now, engines, evaluated, heard, fedlama, course, kept, checkpoint_every)
-    if directory is not None:
-        names = [device.name for device in problem.scenario.devices]
-        shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
-        write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
+    with execution.repeatable():
+        room = Room(execution, group_size, threads, max_memory_bytes, tell)
+        run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+        if course is not None:
+            run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
+        engines = Engines(problem, run.engine.modules, course)
+        if begin is not None:
+            begin()
+        now, kept = Progressed(run.start, run.engine.start_s), None
+        if directory is not None:
+            kept = Checkpoints(
+                directory, _identity(run.header, plan, evaluate_every, after_only, problem.scenario.changes)
+            )
+            now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
+        for follower in followers:
+            follower.begin(run.header, now.rounds, now.accuracy)
+        heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
+        cycle = fedlama.cycle if fedlama else 1 << run.engine.top
+        evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
+        _run_rounds(run, now, engines, evaluated, after_only, heard, fedlama, course, kept, checkpoint_every)
+        if directory is not None:
+            names = [device.name for device in problem.scenario.devices]
+            shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
+            write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
     return Trace(
         header=run.header,
         rounds=tuple(now.rounds),
@@ -147,11 +153,14 @@ def train_plan(
     )
 
 
-def _identity(header: RunHeader, plan: Plan, evaluate_every: int | None, changes: Changes | None) -> dict[str, object]:
+def _identity(
+    header: RunHeader, plan: Plan, evaluate_every: int | None, after_only: bool, changes: Changes | None
+) -> dict[str, object]:
     """Return everything that the bits of a run depend on; how much memory it takes is not of it."""
     return header.model_dump(mode="json", exclude={"execution": {"memory_bytes"}}) | {
         "plan": sha256(dump_json(plan).encode()).hexdigest(),
         "evaluate_every": evaluate_every,
+        "after_only": after_only,
         "changes": None if changes is None else changes.model_dump(mode="json"),
     }
 
@@ -170,6 +179,7 @@ def _run_rounds(
     now: Progressed,
     engines: Engines,
     evaluated: frozenset[int],
+    after_only: bool,
     heard: Sequence[Progress],
     fedlama: FedLama | None,
     course: Course | None,
@@ -182,7 +192,8 @@ def _run_rounds(
     try:
         for number in range(now.number + 1, run.header.rounds + 1):
             plan = now.revisions[-1].plan if now.revisions else run.engine.plan
-            run_round(run, now, number, engines.at(number, plan), number in evaluated, fedlama, course, plan)
+            force = engines.at(number, plan)
+            run_round(run, now, number, force, number in evaluated, after_only, fedlama, course, plan)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
             found = tuple(record for record in now.accuracy if record.round == number)
