@@ -53,7 +53,9 @@ def by_hand(problem: Problem, module: str, rows: list[int], copies: dict[int, np
     return within / sum(sizes), between / sum(sizes)
 
 
-@pytest.mark.parametrize(("number", "gone"), [(1, ()), (4, ()), (3, ("device-0-1",)), (2, ("device-1-0", "device-1-1"))])
+@pytest.mark.parametrize(
+    ("number", "gone"), [(1, ()), (4, ()), (3, ("device-0-1",)), (2, ("device-1-0", "device-1-1"))]
+)
 def test_divergence_by_hand(problem: Problem, number: int, gone: tuple[str, ...]) -> None:
     there = build_problem(under(problem.scenario, Conditions(absent=gone))) if gone else problem
     plan = chain_plan(problem, MIXED)
