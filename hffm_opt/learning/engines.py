@@ -14,7 +14,7 @@ from hffm_opt.plan.carried import carried_out
 from hffm_opt.plan.costs import LinkCost
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.notice import notices
-from hffm_opt.problem.model import Bools, Problem
+from hffm_opt.problem.model import Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.scenario.model import CLOUD
 from hffm_opt.trace.course import Course
@@ -26,11 +26,11 @@ NOTICE = "plan"
 
 @dataclass(frozen=True, eq=False)
 class InForce:
-    """What carries out a round: its engine, who trains, who is there and owns what, and who sits out."""
+    """What carries out a round: its engine, who trains, the network with all who are there, and who sits out."""
 
     engine: RoundEngine
     trains: list[int]
-    owners: Bools
+    network: Problem
     sat_out: tuple[str, ...]
     participation: float
 
@@ -61,7 +61,7 @@ class Engines:
         return InForce(
             engine=RoundEngine(carried.problem, carried.plan, self._modules),
             trains=np.flatnonzero(carried.problem.owners.any(axis=1)).tolist(),
-            owners=network.owners,
+            network=network,
             sat_out=carried.sat_out,
             participation=carried.participation,
         )

@@ -73,7 +73,7 @@ def run_round(
         records, found = (*now.rounds, record), (*now.accuracy, *accuracy)
         look, revision = course.revise(SoFar(plan, records, found, now.ledger, entries, now.revisions, now.looks))
         if revision is not None and revision.notice_bits:
-            sent, clock_s = tell_devices(engine.problem, revision.notice_bits, number, clock_s)
+            sent, clock_s = tell_devices(force.network, revision.notice_bits, number, clock_s)
             entries, record = entries + sent, extended(record, sent, clock_s)
     revisions = (revision,) if revision is not None and number < run.header.rounds else ()
     now.add(
@@ -116,7 +116,7 @@ def _accuracies(
     records = []
     for task in run.data.tasks:
         head = head_name(task)
-        owners = np.flatnonzero(force.owners[:, run.problem.modules.index(head)]).tolist()
+        owners = np.flatnonzero(force.network.owners[:, run.problem.modules.index(head)]).tolist()
         devices = sorted(owners, key=run.data.streams.__getitem__)  # as in training
         if not devices:
             continue

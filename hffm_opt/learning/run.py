@@ -128,9 +128,8 @@ def train_plan(
             begin()
         now, kept = Progressed(run.start, run.engine.start_s), None
         if directory is not None:
-            kept = Checkpoints(
-                directory, _identity(run.header, plan, evaluate_every, after_only, problem.scenario.changes)
-            )
+            whole = _identity(run.header, plan, evaluate_every, after_only, problem.scenario.changes)
+            kept = Checkpoints(directory, whole)
             now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
         for follower in followers:
             follower.begin(run.header, now.rounds, now.accuracy)

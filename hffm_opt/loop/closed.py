@@ -3,6 +3,9 @@
 A look compares what is left of the run under the plan in force with what would be left under the best plan for the
 conditions as they are known now. A plan that leaves devices out teaches less in a round, so rounds count by the share
 of the samples that they train. The new plan takes over if it saves more than it costs to tell the devices of it.
+
+Without a target, what is left is what the referee counts for the very rounds that are left. A plan may cost less in
+these only because the run ends before its averages are due, so that it must cost less over whole cycles, too.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from hffm_opt.errors import HffmError
 from hffm_opt.loop.causes import causes
 from hffm_opt.loop.left import WhatIsLeft
 from hffm_opt.measurement.observe import fading_of_bands, link_gains, measured_divergence, with_fading
-from hffm_opt.measurement.replans import TrueNetwork, under_conditions
+from hffm_opt.measurement.replans import TrueNetwork, effective_cost, under_conditions
 from hffm_opt.plan.carried import Carried, carried_out
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Plan
@@ -31,6 +34,22 @@ from hffm_opt.trace.model import Goal, Look, Revision
 Replan = Callable[[Problem, Plan, WhatIsLeft], Outcome]
 """Plans a network anew, given the plan in force and what is left of the run."""
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What is left of a run under a plan, in the objective's unit; infinite where it reaches nobody.
+
+    ``lasting`` is the same at the mean cost of whole cycles; ``share`` is the share of ``left`` that the run's rounds
+    cover.
+    """
+
+    left: float
+    lasting: float
+    share: float = 1.0
+
+
+NOBODY = Worth(math.inf, math.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +90,9 @@ class ClosedLoop:
         """Whether a look follows a round: it is due, or devices came, went, were cut off or changed speed in it."""
         if number % self._goal.looks_every == 0:
             return True
-        now = self._served(number, plan)
-        return number > 1 and now != self._served(number - 1, plan)
+        # The first plan is made for the network as the scenario gives it.
+        before = self._served(number - 1, plan) if number > 1 else ((), (), ())
+        return self._served(number, plan) != before
 
     def _served(self, number: int, plan: Plan) -> tuple[object, ...]:
         """Return what devices report in a round under a plan: who is gone, who sits out, how fast they compute."""
@@ -92,18 +112,21 @@ class ClosedLoop:
         if not why and self._goal.target is not None:
             why = ("accuracy measured",)
         left = WhatIsLeft.of(self._goal, so_far, known.problem, self._first, self._rounds - number)
-        current = self._left_with(known.problem, known.carried.plan, known.carried, left)
+        now = self._worth(known.carried, so_far, left)
+        finite = math.isfinite(now.left)
         look = Look(
             round=number + 1,
             cause="; ".join(why) or "nothing has changed",
             conditions=known.conditions,
-            current=current if math.isfinite(current) else None,
-            rounds_left=left.rounds(self._drift(so_far.plan)) if math.isfinite(current) else self._rounds - number,
+            current=now.left if finite else None,
+            rounds_left=left.rounds(drift(known.problem, so_far.plan.circulation)) if finite else left.budget,
         )
         if not why:
             return look.model_copy(update={"reason": "the plan in force was made for these conditions"}), None
-        if current <= 0:
+        if now.left <= 0:
             return look.model_copy(update={"reason": "nothing is left to save"}), None
+        if not known.problem.owners.any():
+            return look.model_copy(update={"reason": "nobody is left to plan for"}), None
         self._tell(f"round {number}: {look.cause}; planning anew")
         try:
             outcome = self._replan(known.problem, so_far.plan, left)
@@ -112,36 +135,41 @@ class ClosedLoop:
         if not outcome.feasible:
             return look.model_copy(update={"reason": "the best plan that was found breaks a limit"}), None
         plan, proposed = self._best(known, outcome.plan, so_far, left)
-        return self._decided(look, known, plan, outcome.bound, left, (current, proposed))
+        return self._decided(look, known, plan, outcome.bound, left, (now, proposed))
 
-    def _best(self, known: Known, made: Plan, so_far: SoFar, left: WhatIsLeft) -> tuple[Plan, float]:
+    def _best(self, known: Known, made: Plan, so_far: SoFar, left: WhatIsLeft) -> tuple[Plan, Worth]:
         """Return the best of a new plan and those that were in force before, and what is left under it.
 
         A search stops at its gap, so that an old plan may be the better one when old conditions return.
         """
-        found = [(self._left_with(known.problem, made, None, left), made)]
+        found = [(self._worth(carried_out(known.problem, made), so_far, left), made)]
         for plan in (self._first, *(each.plan for each in so_far.revisions)):
             again = carried_out(known.problem, plan)
             # Only a plan that serves everybody is a plan for these conditions.
             if plan is not so_far.plan and not again.sat_out and again.participation > 0:
-                found.append((self._left_with(known.problem, again.plan, again, left), again.plan))
-        proposed, plan = min(found, key=lambda each: each[0])
+                found.append((self._worth(again, so_far, left), again.plan))
+        proposed, plan = min(found, key=lambda each: each[0].lasting)
         return plan, proposed
 
     def _decided(
-        self, look: Look, known: Known, plan: Plan, bound: float | None, left: WhatIsLeft, worth: tuple[float, float]
+        self, look: Look, known: Known, plan: Plan, bound: float | None, left: WhatIsLeft, worth: tuple[Worth, Worth]
     ) -> tuple[Look, Revision | None]:
         """Return the look with its decision, and the change of plan if it pays; ``worth`` is left now and then."""
-        current, proposed = worth
+        now, proposed = worth
         network = self._network.at(look.round - 1)
         bits = notice_bits(plan)
         seconds, joules = notice_cost(network, bits)
         cost = left.weigh(float(seconds.max(initial=0.0)), joules)
-        saving = current - proposed
-        adopted = saving > cost
+        saving = now.left - proposed.left
+        if math.isfinite(saving):
+            saving *= proposed.share
+        lasts = now.lasting > proposed.lasting
+        adopted = saving > cost and lasts
         reason = "it saves more than it costs" if adopted else "it would not save what it costs"
+        if saving > cost and not lasts:
+            reason = "it would only put averages off beyond the end of the run"
         update: dict[str, object] = {
-            "proposed": proposed if math.isfinite(proposed) else None,
+            "proposed": proposed.left if math.isfinite(proposed.left) else None,
             "bound": bound,
             "saving": saving if math.isfinite(saving) else None,
             "cost": cost,
@@ -155,27 +183,28 @@ class ClosedLoop:
         revision = Revision(round=look.round, plan=plan, conditions=known.conditions, notice_bits=bits)
         return told, revision
 
-    def _drift(self, plan: Plan) -> float:
-        return drift(self._problem, plan.circulation)
-
-    def _left_with(self, problem: Problem, plan: Plan, carried: Carried | None, left: WhatIsLeft) -> float:
-        """Return what is left of the run under a plan, in the objective's unit; infinite where it reaches nobody."""
-        if carried is None:
-            carried = carried_out(problem, plan)
-        if carried.participation <= 0:
-            return math.inf
+    def _worth(self, carried: Carried, so_far: SoFar, left: WhatIsLeft) -> Worth:
+        """Return what is left of the run under a plan as it is carried out."""
+        share = carried.participation
+        if share <= 0:
+            return NOBODY
         verdict = evaluate_plan(carried.problem, carried.plan, math.inf)
-        return left.total(verdict.latency_s, verdict.energy_j, verdict.drift, carried.participation)
+        lasting = left.total(verdict.latency_s / share, verdict.energy_j / share, verdict.drift)
+        if left.goal.target is not None:
+            return Worth(lasting, lasting, left.share(verdict.drift, share))
+        rounds = range(so_far.number + 1, self._rounds + 1)
+        costs = effective_cost(lambda _: carried.problem, carried.plan, rounds)
+        # The plan fits the problem of those whom it reaches, who are all there as far as that problem knows.
+        return Worth(left.total(costs[0] / share, costs[1] / share, verdict.drift), lasting)
 
     def _known(self, so_far: SoFar, before: Conditions) -> Known:
         """Return what pilots, devices and the ledger tell after a round."""
         scenario, number = self._problem.scenario, so_far.number
         mean = conditions_at(scenario, number).model_copy(update={"draw": None})
-        entries = self._window(so_far, mean)
         sounded = under_conditions(self._problem, mean)
         if scenario.changes is not None and scenario.changes.fading is not None:
             carried = carried_out(sounded, so_far.plan)
-            found = link_gains(carried.problem, carried.plan, entries)
+            found = link_gains(carried.problem, carried.plan, self._window(so_far, mean))
             mean = with_fading(sounded, mean, fading_of_bands(sounded, found))
         # A limit on Phi is stated in the scenario's divergences; measured ones price the way to a target.
         measured = measured_divergence(scenario, so_far.rounds) if self._goal.target is not None else ()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hffm_opt.errors import InputError
-from hffm_opt.measurement.run_points import RunPoints
-from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit, unit_drift_of
-from hffm_opt.plan.circulation import drift
+from hffm_opt.measurement.learned import learned, points_of
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.learning_curve import Floats, LearningCurve
 from hffm_opt.trace.course import SoFar
-from hffm_opt.trace.model import AccuracyRecord, Goal
+from hffm_opt.trace.model import Goal
 
 
 class CurveFromHere(LearningCurve):
@@ -61,7 +56,8 @@ class WhatIsLeft:
         """
         if goal.target is None:
             return cls(goal, budget)
-        points = points_so_far(so_far, problem, first)
+        plans = [(1, first), *((each.round, each.plan) for each in so_far.revisions)]
+        points = points_of(problem, plans, so_far.rounds, so_far.accuracy)
         fitted = learned(problem, points)
         done = float(points.progress(fitted.curve)[-1])
         reached = bool(points.accuracy) and max(points.accuracy) >= goal.target
@@ -80,39 +76,12 @@ class WhatIsLeft:
         """Return seconds and joules in the goal's unit."""
         return self.goal.weights[0] * seconds + self.goal.weights[1] * joules
 
-    def total(self, latency_s: float, energy_j: float, drift: float, participation: float) -> float:
-        """Return what is left under a plan with these figures per round."""
+    def total(self, latency_s: float, energy_j: float, drift: float) -> float:
+        """Return what is left under a plan with these figures per round of full participation."""
         per_round = self.weigh(latency_s, energy_j) + self.goal.weights[2] * drift
-        return self.rounds(drift) / participation * per_round if math.isfinite(per_round) else math.inf
+        return self.rounds(drift) * per_round if math.isfinite(per_round) else math.inf
 
-
-def learned(problem: Problem, points: RunPoints) -> FittedCurve:
-    """Return the learning curve of a run: the published one, refitted to its points."""
-    try:
-        prior = published_prior(unit_drift_of(problem))
-    except InputError:
-        # Copies that never differ give Phi no scale, and then no circulation teaches less than another.
-        prior = published_prior()
-    return refit(prior, points)
-
-
-def points_so_far(so_far: SoFar, problem: Problem, first: Plan) -> RunPoints:
-    """Return a run's accuracies right after averages, with the drift in force and the share that trained by round."""
-    plans = [(1, first), *((each.round, each.plan) for each in so_far.revisions)]
-    in_force = [next(plan for start, plan in reversed(plans) if start <= each.round) for each in so_far.rounds]
-    means = mean_accuracies(so_far.accuracy)
-    return RunPoints(
-        rounds=tuple(means),
-        accuracy=tuple(means.values()),
-        drift=tuple(drift(problem, plan.circulation) for plan in in_force),
-        share=tuple(each.participation for each in so_far.rounds),
-    )
-
-
-def mean_accuracies(records: Sequence[AccuracyRecord]) -> dict[int, float]:
-    """Return the mean over tasks right after the averages of each round; of all rounds, where there is no average."""
-    averaged = [each for each in records if each.phase == "after-average"] or records
-    found: defaultdict[int, list[float]] = defaultdict(list)
-    for each in averaged:
-        found[each.round].append(each.accuracy)
-    return {number: sum(values) / len(values) for number, values in sorted(found.items())}
+    def share(self, drift: float, participation: float) -> float:
+        """Return the share of the way to the target that the run's rounds still go under a plan; 1 without a target."""
+        asked = self.rounds(drift)
+        return min(1.0, self.budget * participation / asked) if self.curve is not None and asked > 0 else 1.0

@@ -41,8 +41,9 @@ def rehearse(plan: Plan, rounds: int, course: Course) -> Rehearsal:
     ledger = LedgerColumns()
     for number in range(1, rounds + 1):
         plan = revisions[-1].plan if revisions else plan
-        carried = carried_out(course.network(number), plan)
-        stretches.append(Stretch(number, carried.problem, carried.plan))
+        network = course.network(number)
+        carried = carried_out(network, plan)
+        stretches.append(Stretch(number, carried.problem, carried.plan, network))
         records.append(
             RoundRecord(
                 round=number,

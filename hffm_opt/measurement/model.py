@@ -44,9 +44,10 @@ class Target(Frozen):
 class Replan(Frozen):
     """A change of plan: what it was expected to save, and what it saved in the rounds for which it was in force.
 
-    ``saved_s`` and ``saved_j`` are what the plan before would have cost more in the same rounds of the same network,
-    rounds counting by the share of the samples that they train (null: it would have reached nobody);
-    ``realised_saving`` is both in the goal's unit. ``cost`` of telling the devices is in none of them.
+    ``saved_s`` and ``saved_j`` are what the plan before would have cost more for the same training in the network as it
+    was (null: it would never have taught as much), see :mod:`hffm_opt.measurement.savings`; with a target, ``rounds``
+    are those until it was reached. ``realised_saving`` is both, and the drift, in the goal's unit. ``cost`` of telling
+    the devices is in none of them.
     """
 
     round: int

@@ -1,11 +1,10 @@
-"""What changes of plan were worth, judged by the referee in the network as it really was."""
+"""What a run cost, judged by the referee in the network as it really was."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from hffm_opt.plan.carried import carried_out
+from hffm_opt.plan.carried import Carried, carried_out
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.schedule import RunCost, Stretch, stretches_cost
 from hffm_opt.problem.build import build_problem
@@ -43,54 +42,29 @@ def under_conditions(problem: Problem, conditions: Conditions) -> Problem:
     return build_problem(under(problem.scenario, conditions), serving)
 
 
-@dataclass(frozen=True)
-class Realised:
-    """What a plan and its predecessor cost in the same rounds of the same network, per round of full participation.
-
-    Seconds and joules; infinite where a plan reaches nobody. ``taught`` are the rounds of full participation that the
-    new plan's rounds were worth.
-    """
-
-    rounds: int
-    taught: float
-    latency_s: float
-    energy_j: float
-    old_latency_s: float
-    old_energy_j: float
-
-
-def realised_costs(problem: Problem, first: Plan, trace: Trace) -> tuple[Realised, ...]:
-    """Return for every revision of a run what its plan and the one before it cost until the next revision.
-
-    Args:
-        problem: the network as the scenario gives it.
-        first: the plan that the run began with.
-        trace: the run.
-    """
-    plans = trace.plans(first)
-    ends = [*(start - 1 for start, _ in plans[1:]), len(trace.rounds)][1:]
-    found = []
-    for (_, old), (start, new), end in zip(plans, plans[1:], ends, strict=False):
-        network = TrueNetwork(problem)
-        rounds = range(start, end + 1)
-        costs = [effective_cost(network, plan, rounds) for plan in (new, old)]
-        taught = sum(trace.rounds[number - 1].participation for number in rounds)
-        found.append(Realised(len(rounds), taught, *costs[0], *costs[1]))
-    return tuple(found)
-
-
-def effective_cost(network: TrueNetwork, plan: Plan, rounds: Sequence[int]) -> tuple[float, float]:
+def effective_cost(network: Callable[[int], Problem], plan: Plan, rounds: Sequence[int]) -> tuple[float, float]:
     """Return seconds and joules per round of full participation of a plan in some consecutive rounds.
 
     Rounds count by the share of the samples that they train: half of it in twice the rounds is taken to teach as much.
+    Both are infinite where the plan reaches nobody.
+
+    Args:
+        network: the network in a round.
+        plan: the plan.
+        rounds: the rounds, before which all cells are taken to meet.
     """
     if not rounds:
         return 0.0, 0.0
-    carried = [carried_out(network.at(number), plan) for number in rounds]
-    taught = sum(each.participation for each in carried)
+    taught, stretches = 0.0, list[Stretch]()
+    last: tuple[Problem, Carried] | None = None
+    for number in rounds:
+        now = network(number)
+        if last is None or last[0] is not now:
+            last = now, carried_out(now, plan)
+            stretches.append(Stretch(number, last[1].problem, last[1].plan, now))
+        taught += last[1].participation
     if taught <= 0:
         return float("inf"), float("inf")
-    stretches = [Stretch(number, each.problem, each.plan) for number, each in zip(rounds, carried, strict=True)]
     cost = stretches_cost(stretches, rounds[-1], start=rounds[0])
     return cost.latency_s / taught, cost.energy_j / taught
 
@@ -128,6 +102,6 @@ def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
         now = network.at(number)
         if last is None or last[0] is not now or last[1] is not plan:
             carried = carried_out(now, plan)
-            stretches.append(Stretch(number, carried.problem, carried.plan))
+            stretches.append(Stretch(number, carried.problem, carried.plan, now))
             last = (now, plan)
     return stretches_cost(stretches, len(trace.rounds), *_sent(trace))

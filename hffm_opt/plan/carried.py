@@ -44,7 +44,7 @@ def carried_out(problem: Problem, plan: Plan) -> Carried:
         plan: the plan in force.
     """
     if plan.scenario.fingerprint == problem.fingerprint:
-        return Carried(problem, plan, (), 1.0)
+        return Carried(problem, plan, (), 1.0 if problem.owners.any() else 0.0)
     levels = [tiers(plan.circulation, kind) for kind in range(top_kind(plan.circulation) + 1)]
     takes_part = np.array(problem.owners.any(axis=1))
     for cell, cell_plan in zip(problem.cells, plan.cells, strict=True):

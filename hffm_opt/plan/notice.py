@@ -52,7 +52,7 @@ def notices(problem: Problem, bits: tuple[int, ...]) -> tuple[Notice, ...]:
     """Return what every cell is told, given the bits for each.
 
     Args:
-        problem: the network; its owners are those who listen.
+        problem: the network; its owners are those who listen, whether the plan in force reaches them or not.
         bits: as :func:`notice_bits` counts them, [cells].
     """
     return tuple(_notice(problem, cell, count) for cell, count in zip(problem.cells, bits, strict=True))

@@ -27,11 +27,20 @@ class RunCost:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A plan that is in force from a round (from 1) on, and the network in which it is carried out."""
+    """A plan that is in force from a round (from 1) on, and the network in which it is carried out.
+
+    ``network`` is the one with all who are there, if not all of them take part: whoever sits out is told of plans, too.
+    """
 
     first: int
     problem: Problem
     plan: Plan
+    network: Problem | None = None
+
+    @property
+    def listeners(self) -> Problem:
+        """The network whose owners are told of plans."""
+        return self.problem if self.network is None else self.network
 
 
 def run_cost(problem: Problem, plan: Plan, rounds: int) -> RunCost:
@@ -101,7 +110,7 @@ def stretches_cost(
             joules, bits = joules + cost.joules, bits + cost.bits
     for number, sizes in (told or {}).items():
         if number <= rounds:
-            for i, notice in enumerate(notices(stretches[at(number)].problem, sizes)):
+            for i, notice in enumerate(notices(stretches[at(number)].listeners, sizes)):
                 after[number][i] += notice.seconds
                 joules += notice.joules
                 bits += notice.bits * (1 if notice.downlink is None else 2)

@@ -86,9 +86,26 @@ def under(scenario: Scenario, conditions: Conditions) -> Scenario:
         else module
         for module in scenario.modules
     )
-    radio = Radio(gains=conditions.gains, draw=conditions.draw) if conditions.gains or conditions.draw else None
-    update = {"devices": tuple(map(device, scenario.devices)), "modules": modules, "radio": radio, "changes": None}
+    update = {
+        "devices": tuple(map(device, scenario.devices)),
+        "modules": modules,
+        "radio": _radio(scenario.radio, conditions),
+        "changes": None,
+    }
     return scenario.model_copy(update=update)
+
+
+def _radio(given: Radio | None, conditions: Conditions) -> Radio | None:
+    """Return a scenario's own factors times those of the conditions; the draw of a round goes before its own."""
+    stated = Radio() if given is None else given
+    factors = {(item.source, item.target): item.factor for item in stated.gains}
+    for item in conditions.gains:
+        factors[item.source, item.target] = factors.get((item.source, item.target), 1.0) * item.factor
+    draw = stated.draw if conditions.draw is None else conditions.draw
+    if not factors and draw is None:
+        return None
+    gains = tuple(LinkGain(source=a, target=b, factor=value) for (a, b), value in factors.items())
+    return Radio(gains=gains, draw=draw)
 
 
 def conditions_at(scenario: Scenario, number: int) -> Conditions:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from hffm_opt.scenario.changes import Change, Fade, Fail, Leave, Slow
+from hffm_opt.scenario.changes import Change, DrawnChanges, Fade, Fail, Leave, Slow
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.seeds import derive
 
@@ -17,8 +19,13 @@ def drawn_changes(scenario: Scenario) -> tuple[Change, ...]:
     law = None if scenario.changes is None else scenario.changes.drawn
     if law is None:
         return ()
-    names = [device.name for device in scenario.devices]
-    able = [device.name for device in scenario.devices if device.d2d]
+    names = tuple(device.name for device in scenario.devices)
+    return _drawn(law, names, tuple(device.name for device in scenario.devices if device.d2d))
+
+
+# Every round of a run asks for all changes.
+@lru_cache(maxsize=8)
+def _drawn(law: DrawnChanges, names: tuple[str, ...], able: tuple[str, ...]) -> tuple[Change, ...]:
     kinds = [kind for kind in law.kinds if kind != "fail" or len(able) > 1]
     found: list[Change] = []
     for number in range(1, law.rounds + 1):

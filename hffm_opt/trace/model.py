@@ -162,8 +162,9 @@ class Look(Frozen):
 
     ``current`` and ``proposed`` are what is left of the run in the objective's unit under ``conditions`` as known then:
     with the plan in force (null: without end, for it reaches nobody), and with the best plan found (null: none was
-    sought, or none exists), for whose objective per round ``bound`` is proven. ``saving`` is their difference, without
-    the ``cost`` of telling the devices; null where it is without end. ``rounds_left`` are those with the plan in force.
+    sought, or none exists), for whose objective per round ``bound`` is proven. ``saving`` is their difference, on as
+    much of the way to a target as the run still goes, without the ``cost`` of telling the devices; null where it is
+    without end. ``rounds_left`` are those with the plan in force.
     """
 
     round: Number

@@ -1,0 +1,56 @@
+"""What a run has taught: its accuracies as points, and the learning curve refitted to them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hffm_opt.errors import InputError
+from hffm_opt.measurement.run_points import RunPoints
+from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit, unit_drift_of
+from hffm_opt.plan.circulation import drift
+from hffm_opt.plan.model import Plan
+from hffm_opt.problem.model import Problem
+from hffm_opt.trace.model import AccuracyRecord, RoundRecord
+
+
+def learned(problem: Problem, points: RunPoints) -> FittedCurve:
+    """Return the learning curve of a run: the published one, refitted to its points."""
+    try:
+        prior = published_prior(unit_drift_of(problem))
+    except InputError:
+        # Copies that never differ give Phi no scale, and then no circulation teaches less than another.
+        prior = published_prior()
+    return refit(prior, points)
+
+
+def points_of(
+    problem: Problem,
+    plans: Sequence[tuple[int, Plan]],
+    rounds: Sequence[RoundRecord],
+    accuracy: Sequence[AccuracyRecord],
+) -> RunPoints:
+    """Return a run's accuracies right after averages, with the drift in force and the share that trained by round.
+
+    Args:
+        problem: the network as it is known, whose divergences give Phi its scale.
+        plans: the first round of each plan, and the plan, in order.
+        rounds, accuracy: the run's records.
+    """
+    phi = [(start, drift(problem, plan.circulation)) for start, plan in plans]
+    means = mean_accuracies(accuracy)
+    return RunPoints(
+        rounds=tuple(means),
+        accuracy=tuple(means.values()),
+        drift=tuple(next(value for start, value in reversed(phi) if start <= each.round) for each in rounds),
+        share=tuple(each.participation for each in rounds),
+    )
+
+
+def mean_accuracies(records: Sequence[AccuracyRecord]) -> dict[int, float]:
+    """Return the mean over tasks right after the averages of each round; of all rounds, where there is no average."""
+    averaged = [each for each in records if each.phase == "after-average"] or records
+    found: defaultdict[int, list[float]] = defaultdict(list)
+    for each in averaged:
+        found[each.round].append(each.accuracy)
+    return {number: sum(values) / len(values) for number, values in sorted(found.items())}
