@@ -90,6 +90,13 @@ class SplitModel:
         """Return what segment ``place`` of the trunk makes of its input; of the last one, ``logits`` [1, 1, A]."""
         return dict(run_steps(self.trunk[place].steps, values, self.group))
 
+    def pooled(self, data: TaskData, index: int) -> Tensor:
+        """Return the pooled output [1, d] of one sample by the unsplit pass."""
+        values = input_values(read_inputs(self.backbone, data, np.array([index])))
+        steps = [step for piece in (*self.encoders.values(), *self.trunk[:-1]) for step in piece.steps]
+        with torch.inference_mode():
+            return run_steps(tuple(steps), values, self.group)["pooled"]
+
     def whole(self, data: TaskData, index: int) -> Tensor:
         """Return the logits [A] of one sample by the unsplit pass, to hold the split model against."""
         every = [step for piece in (*self.encoders.values(), *self.trunk) for step in piece.steps]

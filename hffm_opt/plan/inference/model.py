@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hffm_opt.errors import InputError
 from hffm_opt.plan.model import ScenarioReference
 from hffm_opt.plan.outcome import Status
 from hffm_opt.scenario.inference import Name
@@ -55,19 +56,30 @@ class TaskExits(Frozen):
 
 
 class Calibration(Frozen):
-    """Thresholds per task, and of which weights they are: planning reads them, execution uses them.
+    """Thresholds per task, and of which model they are: planning reads them, execution uses them.
 
-    ``weights`` is the SHA-256 of the model's trained tensors; ``heads`` that of the exits' tensors in the file beside.
+    ``scenario`` is its name and ``model`` the fingerprint of model and section, whatever the network; ``weights`` is the SHA-256 of the model's trained tensors; ``heads`` that of the exits' tensors in the file beside.
     """
 
     format: Literal["hffm-exits/1"] = "hffm-exits/1"
-    scenario: ScenarioReference
+    scenario: str
+    model: str
     seed: Annotated[int, Field(ge=0)]
     uncertainty: Uncertainty
     tolerance: Share
     weights: str
     heads: str
     tasks: dict[Name, TaskExits]
+
+    def check(self, model: str) -> None:
+        """Refuse another model than the one that was calibrated; ``model`` is its fingerprint.
+
+        Raises:
+            InputError: the fingerprints differ.
+        """
+        if self.model != model:
+            message = f"the calibration is of another model, that of scenario '{self.scenario}' as it stood then"
+            raise InputError.one("--exits", message, "calibrate anew: hffm infer SCENARIO --calibrate DIR")
 
 
 class ClassPlan(Frozen):

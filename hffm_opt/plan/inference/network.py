@@ -113,6 +113,15 @@ class InferenceProblem:
         return ScenarioReference(name=self.problem.scenario.name, fingerprint=digest(whole))
 
     @cached_property
+    def model_fingerprint(self) -> str:
+        """SHA-256 of what a calibration depends on: learning, chains, and what the section says of answers."""
+        scenario, section = self.problem.scenario, self.section
+        chains = {asked.chain.task: asked.chain.model_dump(mode="json") for asked in self.classes}
+        answers = {task.name: task.answers for task in scenario.tasks}
+        said = {"unseen": section.model_dump(mode="json")["unseen"], "uncertainty": section.uncertainty}
+        return digest({"learning": scenario.learning.model_dump(mode="json"), "chains": chains, "tasks": answers, **said})
+
+    @cached_property
     def _cell_of(self) -> dict[str, Cell]:
         return {name: cell for cell in self.problem.cells for name in (*cell.names, cell.edge.name)}
 
