@@ -50,7 +50,7 @@ def plan_inference(
         method: ``optimal``, ``greedy``, ``device-only``, ``edge-only``, ``cloud-only``, or ``split-SEGMENT[-cloud]``.
         exits: what :func:`calibrate` chose, or its directory; without, every request goes through the whole chain.
         latency_weight, energy_weight: per second and joule of a mean request (default: the section's).
-        gap: relative gap at which ``optimal`` may stop (default: 1e-6).
+        gap: relative gap at which ``optimal`` may stop (default: 1e-4).
         time_limit: its wall-clock limit in s.
         engine: the engine that solves its program.
 

@@ -10,19 +10,23 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.fronts import refuse, show_front
+from hffm_opt.cli.planning_for import Asked, Purpose, plan_for
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:
     from hffm_opt.plan.outcome import Outcome
     from hffm_opt.scenario.model import Scenario
 
-FRONT = "Latency-energy front"
+FRONT, FOR = "Latency-energy front", "Beyond training"
 PAPER_DRAWS = 200
 INFEASIBLE = 3
 
 
 def plan(
     scenario: options.Scenario,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="What is planned: the scenario's training, or its inference.")
+    ] = "training",
     method: Annotated[
         str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
     ] = "optimal",
@@ -59,6 +63,12 @@ def plan(
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
+    exits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Early exits, from 'hffm infer --calibrate DIR' (with --for inference).", rich_help_panel=FOR
+        ),
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
@@ -67,8 +77,19 @@ def plan(
     The plan comes with its certificate: how far it can be from the best possible. Exits with 3 if no plan keeps the
     limits, or if the method's only plan breaks one.
 
-    With --objective pareto: the latency-energy front, each of its points with a certificate of its own.
+    With --objective pareto: the latency-energy front, each of its points with a certificate of its own. With --for
+    inference: on which node each piece of the model answers the scenario's requests.
     """
+    if purpose != "training":
+        idle = {"--circulation": circulation, "--write-program": write_program, "--points": points, "--figure": figure}
+        idle |= {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
+        if objective == "pareto":
+            raise InputError.one("--objective", f"there is no front for {purpose}", "use weighted, latency or energy")
+        asked = Asked(
+            scenario, method, objective, latency_weight, energy_weight, gap, time_limit, exits=exits, out=out, json=json
+        )
+        return plan_for(purpose, asked, idle)
+    refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {"--latency-weight": latency_weight, "--energy-weight": energy_weight, "--write-program": write_program}
         refuse(idle, "these belong to a single plan, and --objective pareto makes many")

@@ -14,7 +14,7 @@ from hffm_opt.plan.inference.referee import evaluate_inference
 from hffm_opt.plan.outcome import Status, relative_gap
 
 OPTIMAL, GREEDY = "optimal", "greedy"
-DEFAULT_GAP = 1e-6
+DEFAULT_GAP = 1e-4
 
 
 def method_names(inference: InferenceProblem) -> tuple[str, ...]:

@@ -125,21 +125,28 @@ class SplitRunner:
     def _tokens(self, run: _Request, data: TaskData, index: int) -> tuple[Message, float]:
         """Run the encoders where they are placed, and return all tokens and when they are at the trunk."""
         chain, where, origin = self._asked.chain, self._part.nodes, self._asked.spec.device
-        first = where[chain.trunk[0].name]
-        arrived, ready_s = dict[str, Message](), 0.0
-        for node in dict.fromkeys(where[encoder.name] for encoder in chain.encoders):
+        first, tokens = where[chain.trunk[0].name], dict[str, Message]()
+        made: list[tuple[str, str, list[Message], int, float]] = []
+        sending_until = ready_s = 0.0
+        for node in self._asked.nodes:
             mine = [encoder for encoder in chain.encoders if where[encoder.name] == node]
-            messages = [self._model.raw(data, index, encoder.modality) for encoder in mine]
-            bits = sum(encoder.input_bit for encoder in mine)
-            now = run.send(messages, bits, "input", (origin, node), 0.0)
+            if not mine:
+                continue
+            messages, now = [self._model.raw(data, index, encoder.modality) for encoder in mine], 0.0
+            if node != origin:
+                bits = sum(encoder.input_bit for encoder in mine)
+                now = sending_until = run.send(messages, bits, "input", (origin, node), sending_until)
             for i, encoder in enumerate(mine):
                 messages[i] = self._model.encode(encoder.modality, messages[i])
                 now = run.compute(node, encoder.name, encoder.flop, now)
             names = ",".join(encoder.name for encoder in mine)
-            now = run.send(messages, sum(encoder.output_bit for encoder in mine), names, (node, first), now)
-            arrived |= {encoder.modality: message for encoder, message in zip(mine, messages, strict=True)}
-            ready_s = max(ready_s, now)
-        return {name: value for message in arrived.values() for name, value in message.items()}, ready_s
+            made.append((node, names, messages, sum(encoder.output_bit for encoder in mine), now))
+        for node, names, messages, bits, done in made:
+            # What a device sends of its own waits until its raw inputs are on their way.
+            start_s = max(done, sending_until) if node == origin else done
+            ready_s = max(ready_s, run.send(messages, bits, names, (node, first), start_s))
+            tokens |= {name: value for message in messages for name, value in message.items()}
+        return tokens, ready_s
 
     def _through(self, run: _Request, values: Message, now: float) -> Answer:
         """Run the trunk until an exit is certain enough, and send the answer back."""

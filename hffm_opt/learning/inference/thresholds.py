@@ -58,7 +58,10 @@ class Tier:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Chosen thresholds (:data:`NEVER` where an exit is of no use), shares of all samples that end, and accuracy."""
+    """Chosen thresholds (:data:`NEVER` where an exit is of no use), shares of requests that end, and accuracy.
+
+    Shares are those of the samples with one more that ends nowhere: planning never takes it for certain that all end.
+    """
 
     thresholds: tuple[float, ...]
     shares: tuple[float, ...]
@@ -83,8 +86,8 @@ def choose_thresholds(tiers: Sequence[Tier], full: Floats, tolerance: float) -> 
 
     Example:
         >>> sure = Tier(np.array([0.1, 0.9]), np.array([1.0, 0.0]), flop=1.0, saved_flop=9.0)
-        >>> choose_thresholds([sure], np.array([1.0, 1.0]), tolerance=0.0).shares
-        (0.5,)
+        >>> choose_thresholds([sure], np.array([1.0, 1.0]), tolerance=0.0).thresholds
+        (0.1,)
     """
     steps = STEPS.get(len(tiers), 8)
     grids = [
@@ -104,5 +107,5 @@ def choose_thresholds(tiers: Sequence[Tier], full: Floats, tolerance: float) -> 
             least, best = spent, tuple(float(value) for value in chosen)
     ends = ends_at(tiers, best)
     worth = np.select([ends == i for i in range(len(tiers))], [t.worth for t in tiers], full)
-    shares = tuple(float((ends == i).mean()) for i in range(len(tiers)))
+    shares = tuple(float((ends == i).sum() / (len(ends) + 1)) for i in range(len(tiers)))
     return Thresholds(best, shares, float(worth.mean()))

@@ -1,7 +1,8 @@
 """The referee of inference: mean latency and energy of a request, loads, and every limit that a plan breaks.
 
 Of a class with arrival rate lambda, whose requests reach segment j of the trunk with share pi_j and end behind it with
-share q_j; a node runs what it has of the encoders one after another and sends their tokens as one message:
+share q_j. A device sends one message at a time: raw inputs to the nodes in the order peers, edge, cloud, then its own
+tokens. A node runs what it has of the encoders one after another and sends their tokens as one message:
 
     T = max_n [in_n + sum_k flop_k / F_n + out_n] + sum_j pi_j flop_j / F_j + sum_j pi_(j+1) t(b_j) + sum_j q_j t(answer)
     E = the joules of the same computations and messages, each with its share
@@ -131,12 +132,18 @@ def class_cost(inference: InferenceProblem, asked: Asked, part: ClassPlan, share
         return seconds
 
     trunk = [part.nodes[segment.name] for segment in chain.trunk]
+    held = {node: [e for e in chain.encoders if part.nodes[e.name] == node] for node in asked.nodes}
+    sent_s, done_s = 0.0, dict[str, float]()
+    for node in (name for name in asked.nodes if held[name]):
+        if node != origin:
+            sent_s += send(origin, node, sum(encoder.input_bit for encoder in held[node]), 1.0)
+        arrived_s = 0.0 if node == origin else sent_s
+        done_s[node] = arrived_s + sum(compute(node, encoder.flop, 1.0) for encoder in held[node])
     ready_s = 0.0
-    for node in dict.fromkeys(part.nodes[encoder.name] for encoder in chain.encoders):
-        mine = [encoder for encoder in chain.encoders if part.nodes[encoder.name] == node]
-        arrived = send(origin, node, sum(encoder.input_bit for encoder in mine), 1.0)
-        done = arrived + sum(compute(node, encoder.flop, 1.0) for encoder in mine)
-        ready_s = max(ready_s, done + send(node, trunk[0], sum(encoder.output_bit for encoder in mine), 1.0))
+    for node, done in done_s.items():
+        free_s = max(done, sent_s) if node == origin else done
+        out_s = send(node, trunk[0], sum(encoder.output_bit for encoder in held[node]), 1.0)
+        ready_s = max(ready_s, free_s + out_s)
     cost.latency_s = ready_s
     for j, (segment, node) in enumerate(zip(chain.trunk, trunk, strict=True)):
         cost.latency_s += reach[j] * compute(node, float(asked.trunk_flop[j]), float(reach[j]))

@@ -15,7 +15,9 @@ minimise     sum_c a_c (w_T T_c + w_E E_c)
 runs         sum_n x_csn = 1                                              for every segment
 leaves       sum_m y_cjnm = x_cjn,  sum_n y_cjnm = x_c(j+1)m              and u likewise
 sends        g_cn >= x_ckn,  v_cnm >= u_cknm
-encoded      F_c >= delay_n g_cn + sum_k (t_in + flop_k / F_n) x_ckn + sum_m [delay_nm v_cnm + sum_k t_nm u_cknm]
+sent         S_cn = sum over nodes i up to n, the origin left out, of delay_i g_ci + sum_k t_i x_cki
+encoded      F_c >= S_cn + sum_k flop_k / F_n x_ckn + sum_m [delay_nm v_cnm + sum_k t_nm u_cknm]   for n not the origin
+             F_c >= the same with 0, and with the last S and no computation, in place of S_cn          for the origin
 holds        z_bn >= x_csn   for every segment s that needs block b
 memory       sum_b bits_b z_bn <= M_n
 compute      sum_cs lambda_c pi_s flop_s / F_n x_csn <= load_limit        for every node
@@ -158,7 +160,9 @@ class _Builder:
         """Add the encoders of a class, the messages to and from them, and when all tokens have arrived."""
         model, name, origin = self.model, asked.spec.name, asked.spec.device
         first, done = asked.chain.trunk[0].name, model.done[asked.spec.name]
-        rows: dict[str, list[Any]] = {node: [] for node in asked.nodes}
+        came_s: dict[str, list[Any]] = {node: [] for node in asked.nodes}
+        busy_s: dict[str, list[Any]] = {node: [] for node in asked.nodes}
+        went_s: dict[str, list[Any]] = {node: [] for node in asked.nodes}
         for encoder in asked.chain.encoders:
             self.run(asked, encoder.name, encoder.flop, 1.0, waits=False)
             self.follow(model.u, asked, encoder.name, first)
@@ -166,20 +170,27 @@ class _Builder:
                 x, came = model.x[name, encoder.name, n], _message(self.inference, origin, n, encoder.input_bit)
                 self.charge(asked, 0.0, came.joules, x)
                 self.occupy(asked, came.busy, 1.0, x)
-                rows[n].append((came.seconds + encoder.flop / self.inference.nodes[n].flop_per_s) * x)
+                came_s[n].append(came.seconds * x)
+                busy_s[n].append(encoder.flop / self.inference.nodes[n].flop_per_s * x)
                 if came.delay_s:
                     model.sends.add(model.sent[name, "in", n] >= x)
                 for m in asked.nodes:
                     u, went = model.u[name, encoder.name, n, m], _message(self.inference, n, m, encoder.output_bit)
                     self.charge(asked, 0.0, went.joules, u)
                     self.occupy(asked, went.busy, 1.0, u)
-                    rows[n].append(went.seconds * u)
+                    went_s[n].append(went.seconds * u)
                     if went.delay_s:
                         model.sends.add(model.sent[name, n, m] >= u)
         for n in asked.nodes:
-            delays = [_message(self.inference, origin, n, 1.0).delay_s * model.sent[name, "in", n]]
-            delays += [_message(self.inference, n, m, 1.0).delay_s * model.sent[name, n, m] for m in asked.nodes]
-            model.encoded.add(done >= sum(rows[n] + delays) / self.time_s)
+            came_s[n].append(_message(self.inference, origin, n, 1.0).delay_s * model.sent[name, "in", n])
+            for m in asked.nodes:
+                went_s[n].append(_message(self.inference, n, m, 1.0).delay_s * model.sent[name, n, m])
+        sent_s = list[Any]()
+        for n in (node for node in asked.nodes if node != origin):
+            sent_s = [*sent_s, *came_s[n]]
+            model.encoded.add(done >= sum(sent_s + busy_s[n] + went_s[n]) / self.time_s)
+        model.encoded.add(done >= sum(busy_s[origin] + went_s[origin]) / self.time_s)
+        model.encoded.add(done >= sum(sent_s + went_s[origin]) / self.time_s)
         self.charge(asked, self.time_s, 0.0, done)
 
     def trunk(self, asked: Asked) -> None:

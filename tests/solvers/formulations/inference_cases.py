@@ -76,19 +76,19 @@ def random_inference(seed: int) -> InferenceProblem:
         for i in range(count)
     ]
     chains = tuple(
-        chain(task, 1, float(10 ** rng.uniform(5, 7.5)), int(rng.integers(500, 60_000))) for task in ("digits", "shapes")
+        chain(task, 1, float(10 ** rng.uniform(6, 8.7)), int(rng.integers(500, 60_000))) for task in ("digits", "shapes")
     )
     room = {
-        name: NodeLimits(memory_bit=float(rng.uniform(200, 4000)))
+        name: NodeLimits(memory_bit=float(rng.uniform(50, 2500)))
         for name in ("device-0-0", "device-0-1", "edge-0", "edge-1", "cloud")
-        if rng.random() < 0.5
+        if rng.random() < 0.6
     }
     section = section_of(
         *classes,
         chains=chains,
         nodes=room,
         peers=bool(count == 1 and rng.random() < 0.5),
-        edge=Server(flop_per_s=float(10 ** rng.uniform(7, 10)), j_per_flop=1e-10),
+        edge=Server(flop_per_s=float(10 ** rng.uniform(9, 11)), j_per_flop=1e-10),
         cloud_route=str(rng.choice(["edge", "direct"])),
         load_limit=float(rng.uniform(0.3, 1.0)),
         latency_weight=float(rng.uniform(0, 2)),
