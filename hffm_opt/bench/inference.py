@@ -1,9 +1,9 @@
 """Latency, energy and accuracy of collaborative inference over bandwidths, against one place for all and fixed splits.
 
 The network of ``tiny`` with devices of three kinds (0.8, 8 and 4.8 GFLOP/s) and two request classes a cell, one of them
-of the slowest; its modules are trained first. In the case ``roomy`` every node
-has memory for the whole model, in ``tight`` devices and edge servers for about half of it. The program minimises the mean latency of a
-request; ``optimal-energy`` minimises joules instead. Methods with ``+exits`` let samples end early at thresholds chosen
+of the slowest; its modules are trained first. In the case ``roomy`` every node has memory for the whole model, in
+``tight`` devices and edge servers for half of it. The program minimises the mean latency of a request;
+``optimal-energy`` minimises joules instead. Methods with ``+exits`` let samples end early at thresholds chosen
 on calibration samples.
 """
 
@@ -72,10 +72,12 @@ def network(bandwidth_hz: float, tight: bool, size: Size) -> Scenario:
     scale = bandwidth_hz / base.edges[0].uplink_bandwidth_hz
     bands = ("uplink_bandwidth_hz", "downlink_bandwidth_hz", "d2d_bandwidth_hz")
     edges = tuple(e.model_copy(update={band: getattr(e, band) * scale for band in bands}) for e in base.edges)
-    halves = {node.name: NodeLimits(memory_bit=HALF_MODEL_BIT) for node in (*base.devices, *base.edges)}
+    names = [*(device.name for device in base.devices), *(edge.name for edge in base.edges)]
+    halves = {name: NodeLimits(memory_bit=HALF_MODEL_BIT) for name in names}
     section = Inference(
         classes=tuple(
-            RequestClass(name=f"{task}-{device}", task=task, device=device, rate_per_s=RATE_PER_S) for task, device in _ASKED
+            RequestClass(name=f"{task}-{device}", task=task, device=device, rate_per_s=RATE_PER_S)
+            for task, device in _ASKED
         ),
         edge=Server(flop_per_s=2e10),
         cloud=Server(flop_per_s=5e12),
@@ -253,7 +255,7 @@ def _remarks(size: Size, checks: list[InferenceTrace]) -> tuple[str, ...]:
         f"{requests} requests were really answered by the split model in {len(checks)} executions; what a placement "
         "costs follows from the referee with the shares of samples that ended at each exit in the first of them, since "
         "no placement changes an answer.",
-        "In 'tight' devices and edge servers hold half of the model each: device-only and edge-only do not exist there.",
+        "In 'tight' devices and edge servers hold half of the model each: neither device-only nor edge-only is possible.",
         "Latencies are simulated: counted FLOPs, Shannon rates, given delays; waiting in queues is not counted.",
     )
 

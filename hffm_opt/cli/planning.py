@@ -66,7 +66,9 @@ def plan(
     exits: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Early exits, from 'hffm infer --calibrate DIR' (with --for inference).", rich_help_panel=FOR
+            metavar="DIR",
+            help="Early exits, from 'hffm infer --calibrate DIR' (with --for inference).",
+            rich_help_panel=FOR,
         ),
     ] = None,
     seed: options.Seed = 0,
@@ -81,14 +83,19 @@ def plan(
     inference: on which node each piece of the model answers the scenario's requests.
     """
     if purpose != "training":
-        idle = {"--circulation": circulation, "--write-program": write_program, "--points": points, "--figure": figure}
-        idle |= {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
+        limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
+        others = {
+            "--circulation": circulation,
+            "--write-program": write_program,
+            "--points": points,
+            "--figure": figure,
+        }
         if objective == "pareto":
             raise InputError.one("--objective", f"there is no front for {purpose}", "use weighted, latency or energy")
         asked = Asked(
             scenario, method, objective, latency_weight, energy_weight, gap, time_limit, exits=exits, out=out, json=json
         )
-        return plan_for(purpose, asked, idle)
+        return plan_for(purpose, asked, {**others, **limits})
     refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {"--latency-weight": latency_weight, "--energy-weight": energy_weight, "--write-program": write_program}

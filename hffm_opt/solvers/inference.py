@@ -111,6 +111,8 @@ def _certified(
         latency_s=verdict.latency_s,
         energy_j=verdict.energy_j,
         optimised=("placement",) if bound is not None else (),
-        fixed=("routes", "allocation", "exits") if bound is not None else ("placement", "routes", "allocation", "exits"),
+        fixed=("routes", "allocation", "exits")
+        if bound is not None
+        else ("placement", "routes", "allocation", "exits"),
         plan=plan,
     )

@@ -32,7 +32,13 @@ CHAIN = Chain(
     answer_bit=64,
 )
 EXIT = Exit(after="layer 0", threshold=0.5, share=0.25, flop=1e4, weight_bit=7)
-PLACES = {"encode text": "device-0-0", "encode image": "edge-0", "layer 0": "edge-0", "layer 1": "cloud", "head": "cloud"}
+PLACES = {
+    "encode text": "device-0-0",
+    "encode image": "edge-0",
+    "layer 0": "edge-0",
+    "layer 1": "cloud",
+    "head": "cloud",
+}
 
 
 def inference_of(exits=(), places=PLACES, **more):
@@ -49,7 +55,9 @@ def inference_of(exits=(), places=PLACES, **more):
 def rates(problem):
     cell, edge = problem.cells[0], problem.cells[0].edge
     up = rate_bit_per_s(edge.uplink_bandwidth_hz, 0.2, cell.uplink_gain[0], problem.noise_w_per_hz)
-    down = rate_bit_per_s(edge.downlink_bandwidth_hz, edge.downlink_power_w, cell.downlink_gain[0], problem.noise_w_per_hz)
+    down = rate_bit_per_s(
+        edge.downlink_bandwidth_hz, edge.downlink_power_w, cell.downlink_gain[0], problem.noise_w_per_hz
+    )
     return float(up), float(down)
 
 

@@ -56,7 +56,9 @@ def calibration_view(calibration: Calibration) -> Iterator[RenderableType]:
 
 def answers_view(trace: InferenceTrace) -> Iterator[RenderableType]:
     """Yield what requests achieved and cost."""
-    yield Text.assemble((trace.method, "bold"), f" on {trace.scenario.name}: {counted(len(trace.classes), 'kind')} of requests")
+    yield Text.assemble(
+        (trace.method, "bold"), f" on {trace.scenario.name}: {counted(len(trace.classes), 'kind')} of requests"
+    )
     made = table("class", right=("accuracy", "unsplit", "same logits", "latency s", "off", "energy J", "off"))
     for found in trace.classes:
         told, measured = found.predicted, found.measured

@@ -1,8 +1,8 @@
 """Count the chains of a scenario's model: ``python -m hffm_opt.learning.inference.count tiny -o chains.json``.
 
-FLOPs by ``torch.utils.flop_counter`` over each segment's steps for one sample; bits of a cut are those of the serialised
-message; weights are the parameters that a segment's steps use, 32 bits each. Weights of modules that act at several
-places (adapters behind every layer) are divided over these places.
+FLOPs by ``torch.utils.flop_counter`` over each segment's steps for one sample; bits of a cut are those of the
+serialised message; weights are the parameters that a segment's steps use, 32 bits each. Weights of modules that act at
+several places (adapters behind every layer) are divided over these places.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Early exits: small heads behind layers, fitted on training data, with thresholds chosen on calibration data.
 
-A head is multinomial logistic regression (scikit-learn) on the first token and the mean token behind a layer. Three sets
-of samples that share none: the devices' training samples fit heads and embeddings, calibration samples choose
+A head is multinomial logistic regression (scikit-learn) on the first token and the mean token behind a layer. Three
+sets of samples that share none: the devices' training samples fit heads and embeddings, calibration samples choose
 thresholds, test samples measure.
 """
 
@@ -18,7 +18,6 @@ from torch import Tensor
 from hffm_opt.errors import InputError
 from hffm_opt.learning.inference.model import AnsweringModel, Features, exit_features
 from hffm_opt.learning.inference.open_set import OpenSet, answer_embeddings, choose_lead
-from hffm_opt.learning.inference.segments import HEAD, SplitModel
 from hffm_opt.learning.inference.thresholds import NEVER, Tier, choose_thresholds, uncertainty
 from hffm_opt.learning.tasks import TaskData
 from hffm_opt.learning.tensors import digest, pack, unpack
@@ -138,11 +137,15 @@ def _calibrate_task(inference: InferenceProblem, model: AnsweringModel, chain: C
         worth, unsure = _worth(held, logits.argmax(axis=1)), uncertainty(logits, section.uncertainty)
         tiers.append(Tier(unsure, worth, 2.0 * weight.size, flop[name]))
     chosen = choose_thresholds(tiers, full, section.tolerance) if tiers else None
-    exits = tuple(
-        Exit(after=name, threshold=limit, share=share, flop=tier.flop, weight_bit=WEIGHT_BIT * _size(heads[name]))
-        for name, tier, limit, share in zip(places, tiers, chosen.thresholds, chosen.shares, strict=True)
-        if limit > NEVER
-    ) if chosen else ()
+    exits = (
+        tuple(
+            Exit(after=name, threshold=limit, share=share, flop=tier.flop, weight_bit=WEIGHT_BIT * _size(heads[name]))
+            for name, tier, limit, share in zip(places, tiers, chosen.thresholds, chosen.shares, strict=True)
+            if limit > NEVER
+        )
+        if chosen
+        else ()
+    )
     kept = {place.after: heads[place.after] for place in exits}
     answers = None if open_set is None else _open_answers(model, task, open_set)
     result = TaskExits(
@@ -260,7 +263,7 @@ def read_exits(directory: Path) -> Exits:
         heads = {e.after: {key: tensors[f"{task}/{e.after}/{key}"] for key in ("weight", "bias")} for e in chosen.exits}
         open_set = None
         if chosen.open_answers is not None:
-            parts = (tensors[f"{task}/answers/{key}"].numpy() for key in ("embeddings", "unseen"))
-            open_set = OpenSet(*parts, chosen.open_answers.lead)
+            embeddings, unseen = (tensors[f"{task}/answers/{key}"].numpy() for key in ("embeddings", "unseen"))
+            open_set = OpenSet(embeddings, unseen, chosen.open_answers.lead)
         tasks[task] = TaskHeads(heads, open_set)
     return Exits(calibration, tasks)

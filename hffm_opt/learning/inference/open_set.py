@@ -1,6 +1,6 @@
 """Answers that a head does not have, given by the similarity of embeddings.
 
-    e_a = the mean of x / |x| over examples of answer a, scaled to length 1          x: the pooled output of the backbone
+    e_a = the mean of x / |x| over examples of answer a, scaled to length 1      x: the pooled output of the backbone
     s_a(x) = e_a . x / |x|
     a* = argmax over the answers that the head lacks of s_a,   k* = argmax over those that it has
     answer a* if s_a* - s_k* > lead, else the head's

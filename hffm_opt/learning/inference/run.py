@@ -8,7 +8,7 @@ referee's prediction is a test.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import fsum
 
 import numpy as np
@@ -18,7 +18,8 @@ from torch import Tensor
 from hffm_opt.errors import InputError
 from hffm_opt.learning.inference.exits import Exits, TaskHeads, exit_logits, masked
 from hffm_opt.learning.inference.model import AnsweringModel
-from hffm_opt.learning.inference.segments import Message, SplitModel, answer_message, from_bytes, to_bytes
+from hffm_opt.learning.inference.request import RequestLedger
+from hffm_opt.learning.inference.segments import Message, SplitModel, answer_message
 from hffm_opt.learning.inference.thresholds import uncertainty
 from hffm_opt.learning.tasks import TaskData
 from hffm_opt.plan.inference import ClassPlan, InferencePlan, InferenceProblem
@@ -26,73 +27,19 @@ from hffm_opt.plan.inference.network import Asked
 from hffm_opt.plan.inference.referee import ClassCost, check_inference_plan, class_cost, with_exits_of
 from hffm_opt.trace.inference import ClassResult, Cost, InferenceEntry, InferenceTrace, ledger_text, text_digest
 from hffm_opt.trace.provenance import provenance
-from hffm_opt.units import bytes_to_bit
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The answer to one request: its index, the segment where it ended, when it was back, and the logits that gave it."""
+    """The answer to one request: its index, where it ended, when it was back, and the logits that gave it."""
 
     answer: int
     ended: str
     latency_s: float
     energy_j: float
     logits: np.ndarray
-
-
-@dataclass(eq=False)
-class _Request:
-    """One request on its way: simulated time since it arose, joules, ledger entries."""
-
-    inference: InferenceProblem
-    name: str
-    number: int
-    arrived_s: float
-    entries: list[InferenceEntry] = field(default_factory=list)
-
-    def compute(self, node: str, segments: str, flop: float, start_s: float) -> float:
-        """Record a computation and return when it is done."""
-        seconds, joules = flop / self.inference.nodes[node].flop_per_s, flop * self.inference.nodes[node].j_per_flop
-        self._note("compute", segments, node, node, 0, 0, start_s, seconds, joules)
-        return start_s + seconds
-
-    def send(self, messages: list[Message], charged: int, segments: str, ends: tuple[str, str], start_s: float) -> float:
-        """Let messages cross the links from one node to another as bytes, in place; return when they are there.
-
-        Raises:
-            InputError: they do not weigh what the chain says.
-        """
-        if ends[0] == ends[1]:
-            return start_s
-        data = [to_bytes(message) for message in messages]
-        weight = int(bytes_to_bit(sum(map(len, data))))
-        if weight != charged:
-            message = f"behind '{segments}' {weight} bit cross the link, where the chain says {charged}"
-            raise InputError.one("inference.chains", message, "count the chains anew from this model")
-        for hop in self.inference.route(*ends):
-            seconds, joules = hop.link.seconds(charged), hop.link.joules(charged)
-            self._note("send", segments, hop.source, hop.target, charged, weight, start_s, seconds, joules)
-            start_s += seconds
-        messages[:] = [from_bytes(part) for part in data]
-        return start_s
-
-    def _note(
-        self,
-        event: str,
-        segments: str,
-        source: str,
-        target: str,
-        charged: int,
-        weight: int,
-        start_s: float,
-        seconds: float,
-        joules: float,
-    ) -> None:
-        when = self.arrived_s + start_s
-        entry = (self.name, self.number, event, segments, source, target, charged, weight, when, seconds, joules)
-        self.entries.append(InferenceEntry(*entry))  # type: ignore[arg-type]
 
 
 class SplitRunner:
@@ -117,15 +64,15 @@ class SplitRunner:
     def answer(self, data: TaskData, index: int, number: int) -> tuple[Answer, list[InferenceEntry]]:
         """Answer one sample; return the answer and what the ledger keeps of it."""
         asked = self._asked
-        run = _Request(self._inference, asked.spec.name, number, number / asked.spec.rate_per_s)
+        run = RequestLedger(self._inference, asked.spec.name, number, number / asked.spec.rate_per_s)
         with torch.inference_mode():
             values, now = self._tokens(run, data, index)
             return self._through(run, values, now), run.entries
 
-    def _tokens(self, run: _Request, data: TaskData, index: int) -> tuple[Message, float]:
+    def _tokens(self, run: RequestLedger, data: TaskData, index: int) -> tuple[Message, float]:
         """Run the encoders where they are placed, and return all tokens and when they are at the trunk."""
         chain, where, origin = self._asked.chain, self._part.nodes, self._asked.spec.device
-        first, tokens = where[chain.trunk[0].name], dict[str, Message]()
+        first, tokens = where[chain.trunk[0].name], Message()
         made: list[tuple[str, str, list[Message], int, float]] = []
         sending_until = ready_s = 0.0
         for node in self._asked.nodes:
@@ -148,7 +95,7 @@ class SplitRunner:
             tokens |= {name: value for message in messages for name, value in message.items()}
         return tokens, ready_s
 
-    def _through(self, run: _Request, values: Message, now: float) -> Answer:
+    def _through(self, run: RequestLedger, values: Message, now: float) -> Answer:
         """Run the trunk until an exit is certain enough, and send the answer back."""
         asked, where = self._asked, self._part.nodes
         trunk = asked.chain.trunk

@@ -81,8 +81,14 @@ class SplitModel:
         """Return the tokens of a modality, of text with its attention mask."""
         blank = np.zeros(1, dtype=np.int64)
         given = {name: tensor.numpy() for name, tensor in raw.items()}
-        parts = {name: given.get(name) for names in _RAW.values() for name in names}
-        data = TaskData(**parts, answers=blank, families=("",))
+        data = TaskData(
+            images=given.get("images"),
+            input_ids=given.get("input_ids"),
+            attention_mask=given.get("attention_mask"),
+            answers=blank,
+            families=("",),
+            audio=given.get("audio"),
+        )
         values = input_values(read_inputs(self.backbone, data, blank))
         return dict(run_steps(self.encoders[modality].steps, values, self.group))
 

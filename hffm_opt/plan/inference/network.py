@@ -119,7 +119,9 @@ class InferenceProblem:
         chains = {asked.chain.task: asked.chain.model_dump(mode="json") for asked in self.classes}
         answers = {task.name: task.answers for task in scenario.tasks}
         said = {"unseen": section.model_dump(mode="json")["unseen"], "uncertainty": section.uncertainty}
-        return digest({"learning": scenario.learning.model_dump(mode="json"), "chains": chains, "tasks": answers, **said})
+        return digest(
+            {"learning": scenario.learning.model_dump(mode="json"), "chains": chains, "tasks": answers, **said}
+        )
 
     @cached_property
     def _cell_of(self) -> dict[str, Cell]:

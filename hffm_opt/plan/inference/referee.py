@@ -185,7 +185,9 @@ def evaluate_inference(
             held[node] |= asked.blocks(segment)
     memory = {name: float(sum(blocks.values())) for name, blocks in held.items()}
     violations = [
-        Finding(f"nodes.{name}.memory", f"its weights need {bits:g} bit", f"it has {inference.nodes[name].memory_bit:g}")
+        Finding(
+            f"nodes.{name}.memory", f"its weights need {bits:g} bit", f"it has {inference.nodes[name].memory_bit:g}"
+        )
         for name, bits in memory.items()
         if bits > inference.nodes[name].memory_bit * (1 + TOLERANCE)
     ]

@@ -76,7 +76,8 @@ def random_inference(seed: int) -> InferenceProblem:
         for i in range(count)
     ]
     chains = tuple(
-        chain(task, 1, float(10 ** rng.uniform(6, 8.7)), int(rng.integers(500, 60_000))) for task in ("digits", "shapes")
+        chain(task, 1, float(10 ** rng.uniform(6, 8.7)), int(rng.integers(500, 60_000)))
+        for task in ("digits", "shapes")
     )
     room = {
         name: NodeLimits(memory_bit=float(rng.uniform(50, 2500)))

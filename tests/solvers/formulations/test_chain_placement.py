@@ -12,14 +12,15 @@ from hffm_opt.plan.inference import ClassPlan, InferencePlan, evaluate_inference
 from hffm_opt.scenario.inference import NodeLimits, Server
 from hffm_opt.solvers.engines.highs_outcome import Status, StopReason
 from hffm_opt.solvers.engines.pyomo_engine import ModelOutcome
-from hffm_opt.solvers.formulations.chain_placement import build, place, read
+from hffm_opt.solvers.formulations.chain_placement import place, read
+from hffm_opt.solvers.formulations.chain_program import build
 from hffm_opt.solvers.inference import method_names, place_inference
 
 SEEDS = range(24)
 
 
 def best_of_all(inference):
-    """Return the referee's least objective over every placement of every class, infinite where none keeps the limits."""
+    """Return the referee's least objective over every placement of all classes, infinite where none keeps the limits."""
     weights = (inference.section.latency_weight, inference.section.energy_weight)
 
     def choices(one):
@@ -129,7 +130,15 @@ def test_a_chain_that_no_node_can_hold_is_named():
     ("more", "cause"),
     [
         ({"nodes": {n: NodeLimits(memory_bit=1050) for n in ("device-0-0", "edge-0", "cloud")}}, "memory"),
-        ({"edge": Server(flop_per_s=8e9), "cloud": Server(flop_per_s=1e9), "chains": (chain(flop=2e9),), "rate": 1.9}, "compute"),
+        (
+            {
+                "edge": Server(flop_per_s=8e9),
+                "cloud": Server(flop_per_s=1e9),
+                "chains": (chain(flop=2e9),),
+                "rate": 1.9,
+            },
+            "compute",
+        ),
         ({"nodes": {"device-0-0": NodeLimits(memory_bit=100)}, "edge": Server(flop_per_s=1e12), "rate": 5e3}, "link"),
     ],
 )
@@ -155,7 +164,9 @@ def test_shared_weights_are_held_once():
 
 def test_early_exits_are_worth_their_share():
     section = section_of(asked(), chains=(chain(flop=1e8),))
-    values = [place_inference(inference_of(section, {"digits": exits_of(share)})).objective for share in (0.0, 0.4, 0.9)]
+    values = [
+        place_inference(inference_of(section, {"digits": exits_of(share)})).objective for share in (0.0, 0.4, 0.9)
+    ]
     assert values == sorted(values, reverse=True) and values[2] < 0.8 * values[0]
 
 
