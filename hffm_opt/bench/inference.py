@@ -255,7 +255,7 @@ def _remarks(size: Size, checks: list[InferenceTrace]) -> tuple[str, ...]:
         f"{requests} requests were really answered by the split model in {len(checks)} executions; what a placement "
         "costs follows from the referee with the shares of samples that ended at each exit in the first of them, since "
         "no placement changes an answer.",
-        "In 'tight' devices and edge servers hold half of the model each: neither device-only nor edge-only is possible.",
+        "In 'tight' devices and edge servers hold half of the model: neither device-only nor edge-only is possible.",
         "Latencies are simulated: counted FLOPs, Shannon rates, given delays; waiting in queues is not counted.",
     )
 

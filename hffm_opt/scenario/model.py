@@ -276,7 +276,7 @@ class Scenario(Frozen):
 
     @model_serializer(mode="wrap")
     def _as_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the sections that are absent, so that files of scenarios from before they existed stay as they are."""
+        """Leave out sections that are absent, so that files from before they existed stay as they are."""
         data: dict[str, Any] = handler(self)
         return {name: value for name, value in data.items() if name != "inference" or value is not None}
 

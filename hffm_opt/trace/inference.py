@@ -53,8 +53,8 @@ class ClassResult(Frozen):
 
     ``planned`` is the referee's figure for the shares of requests that were planned to end early, ``predicted`` that
     for those which did (``ended``, by segment), ``measured`` the ledger's. ``accuracy_full`` is that of the unsplit
-    model on the same samples; ``identical`` of the ``unsplit`` requests that went through the whole chain gave its very logits.
-    ``early_answers_equal`` is the share of early answers that are the unsplit model's.
+    model on the same samples; ``identical`` of the ``unsplit`` requests that went through the whole chain gave its very
+    logits. ``early_answers_equal`` is the share of early answers that are the unsplit model's.
     """
 
     name: str

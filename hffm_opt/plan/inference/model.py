@@ -58,7 +58,8 @@ class TaskExits(Frozen):
 class Calibration(Frozen):
     """Thresholds per task, and of which model they are: planning reads them, execution uses them.
 
-    ``scenario`` is its name and ``model`` the fingerprint of model and section, whatever the network; ``weights`` is the SHA-256 of the model's trained tensors; ``heads`` that of the exits' tensors in the file beside.
+    ``scenario`` is its name and ``model`` the fingerprint of model and section, whatever the network; ``weights`` is
+    the SHA-256 of the trained tensors, ``heads`` that of the exits' tensors in the file beside.
     """
 
     format: Literal["hffm-exits/1"] = "hffm-exits/1"

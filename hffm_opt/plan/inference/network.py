@@ -1,8 +1,8 @@
 """The network as inference uses it: nodes that compute and hold weights, and the route between any two of them.
 
 Links are those of training at full power. A shared band is split equally over the devices of the cell: each device has
-its part of the uplink, of the downlink and of the band for direct links. Two devices of a cell talk directly where they can; all
-else passes the edge server, but for the direct link to the cloud where ``cloud_route`` says so.
+its part of the uplink, of the downlink and of the band for direct links. Two devices of a cell talk directly where they
+can; all else passes the edge server, but for the direct link to the cloud where ``cloud_route`` says so.
 """
 
 from __future__ import annotations
@@ -116,12 +116,13 @@ class InferenceProblem:
     def model_fingerprint(self) -> str:
         """SHA-256 of what a calibration depends on: learning, chains, and what the section says of answers."""
         scenario, section = self.problem.scenario, self.section
-        chains = {asked.chain.task: asked.chain.model_dump(mode="json") for asked in self.classes}
-        answers = {task.name: task.answers for task in scenario.tasks}
-        said = {"unseen": section.model_dump(mode="json")["unseen"], "uncertainty": section.uncertainty}
-        return digest(
-            {"learning": scenario.learning.model_dump(mode="json"), "chains": chains, "tasks": answers, **said}
-        )
+        whole: dict[str, object] = {
+            "learning": scenario.learning.model_dump(mode="json"),
+            "chains": {asked.chain.task: asked.chain.model_dump(mode="json") for asked in self.classes},
+            "tasks": {task.name: task.answers for task in scenario.tasks},
+            "said": section.model_dump(mode="json", include={"unseen", "uncertainty"}),
+        }
+        return digest(whole)
 
     @cached_property
     def _cell_of(self) -> dict[str, Cell]:

@@ -4,7 +4,7 @@ Of a class with arrival rate lambda, whose requests reach segment j of the trunk
 share q_j. A device sends one message at a time: raw inputs to the nodes in the order peers, edge, cloud, then its own
 tokens. A node runs what it has of the encoders one after another and sends their tokens as one message:
 
-    T = max_n [in_n + sum_k flop_k / F_n + out_n] + sum_j pi_j flop_j / F_j + sum_j pi_(j+1) t(b_j) + sum_j q_j t(answer)
+    T = max_n [in_n + sum_k flop_k / F_n + out_n] + sum_j [pi_j flop_j / F_j + pi_(j+1) t(b_j) + q_j t(answer)]
     E = the joules of the same computations and messages, each with its share
     sum over classes of lambda pi flop / F_n <= load_limit         on every node n
     sum over classes of lambda pi b / r <= load_limit              on every radio and every given link

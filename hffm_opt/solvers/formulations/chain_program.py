@@ -29,7 +29,7 @@ bound of the shortest path through the layers of nodes, so that the program is t
 is that of :mod:`hffm_opt.plan.inference.referee`, which judges what is found.
 
 Units: seconds by that of a request answered where it arises, memory by the node's, loads in shares of time.
-Source: docs/inference.md; the flow form is that of layered networks, e.g. Magnanti and Wolsey, Handbooks in OR 7 (1995).
+Source: docs/inference.md; flows through layered networks, Magnanti and Wolsey, Handbooks in OR 7 (1995) 503-615.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SEEDS = range(24)
 
 
 def best_of_all(inference):
-    """Return the referee's least objective over every placement of all classes, infinite where none keeps the limits."""
+    """Return the referee's least objective over all placements, infinite where none keeps the limits."""
     weights = (inference.section.latency_weight, inference.section.energy_weight)
 
     def choices(one):
