@@ -109,7 +109,7 @@ class InferenceProblem:
         """The scenario as plans of inference carry it: the fingerprint covers the section and the chains too."""
         section = self.section.model_dump(mode="json", exclude=set(CHOICES) | {"chains"})
         chains = {asked.chain.task: asked.chain.model_dump(mode="json") for asked in self.classes}
-        whole = {"scenario": self.problem.fingerprint, "inference": section, "chains": chains}
+        whole: dict[str, object] = {"scenario": self.problem.fingerprint, "inference": section, "chains": chains}
         return ScenarioReference(name=self.problem.scenario.name, fingerprint=digest(whole))
 
     @cached_property

@@ -11,7 +11,9 @@ from hffm_opt.scenario.model import Learning
 from hffm_opt.scenario.parts import ExpertsPart, LayersPart
 
 
-@pytest.mark.parametrize(("name", "tasks"), [("vilt-small", EMBEDDED_TASKS), ("multi-small", (*EMBEDDED_TASKS, *SOUND_TASKS))])
+@pytest.mark.parametrize(
+    ("name", "tasks"), [("vilt-small", EMBEDDED_TASKS), ("multi-small", (*EMBEDDED_TASKS, *SOUND_TASKS))]
+)
 def test_the_shipped_chains_are_what_is_counted(name, tasks):
     assert count_chains(load_backbone(name), Learning(backbone=name), tasks).chains == shipped_chains(name, 32, None)
 

@@ -90,7 +90,9 @@ def test_sounds_that_the_head_lacks_are_named_by_their_embeddings():
     kept = (m for m in scenario.modules if "keys" in m.tasks)
     modules = tuple(m.model_copy(update={"tasks": ("keys",)}) for m in kept)
     devices = tuple(d.model_copy(update={"samples": {"keys": 30}, "modalities": ("audio",)}) for d in scenario.devices)
-    scenario = scenario.model_copy(update={"inference": section, "tasks": tasks, "devices": devices, "modules": modules})
+    scenario = scenario.model_copy(
+        update={"inference": section, "tasks": tasks, "devices": devices, "modules": modules}
+    )
     exits = hffm_opt.calibrate(scenario)
     opened = exits.tasks["keys"].open_set
     model = answering_model(scenario, 0)

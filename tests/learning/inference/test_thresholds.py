@@ -22,9 +22,7 @@ def drawn(seed, tiers, samples=12):
 
 def cost_of(tiers, ends, used):
     reached = [np.mean(ends >= i) for i in range(len(tiers))]
-    return sum(
-        tier.flop * reached[i] - tier.saved_flop * np.mean(ends == i) for i, tier in enumerate(tiers) if used[i]
-    )
+    return sum(tier.flop * reached[i] - tier.saved_flop * np.mean(ends == i) for i, tier in enumerate(tiers) if used[i])
 
 
 def worth_of(tiers, ends, full):
