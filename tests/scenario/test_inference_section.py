@@ -55,18 +55,20 @@ def test_faults_are_named_with_their_repair(section, place, words):
 
 
 def test_a_device_must_sense_what_it_asks_about():
+    deaf = next(d for d in load_scenario("senses").devices if "audio" not in d.modalities)
+    data = data_of("senses", classes=[{**ASKED, "task": "keys", "device": deaf.name}])
     with pytest.raises(InputError, match="the task needs audio"):
-        deaf = next(d for d in load_scenario("senses").devices if "audio" not in d.modalities)
-        parse_scenario(data_of("senses", classes=[{**ASKED, "task": "keys", "device": deaf.name}]))
+        parse_scenario(data)
 
 
 def test_the_published_arithmetic_and_a_missing_direct_link_are_refused():
     asked = {**ASKED, "device": "device-0-0"}
+    published = data_of("paper", classes=[asked])
     with pytest.raises(InputError, match="use the profile 'si'"):
-        parse_scenario(data_of("paper", classes=[asked]))
-    data = data_of(cloud_route="direct")
+        parse_scenario(published)
+    data = {**data_of(cloud_route="direct"), "cloud": {}}
     with pytest.raises(InputError, match="no direct link"):
-        parse_scenario({**data, "cloud": {}})
+        parse_scenario(data)
 
 
 def test_chains_are_shipped_for_the_usual_parts_alone():
