@@ -3,6 +3,7 @@
 import pytest
 
 from hffm_opt.errors import InputError
+from hffm_opt.problem.pooled import centralised_scenario
 from hffm_opt.scenario.chains import Chain, EncoderSegment, Segment, shipped_chains
 from hffm_opt.scenario.inference import Inference
 from hffm_opt.scenario.read import load_scenario, parse_scenario
@@ -83,3 +84,9 @@ def test_two_segments_need_two_names():
     segment = Segment(name="head", flop=1.0, output_bit=1)
     with pytest.raises(ValueError, match="one name"):
         Chain(task="a", encoders=(encoder,), trunk=(segment, segment), answer_bit=1)
+
+
+def test_the_centralised_counterpart_has_no_requests():
+    """Its one device is none of those that ask."""
+    pooled = centralised_scenario(parse_scenario(data_of()))
+    assert pooled.inference is None and parse_scenario(parse_text(dump_json(pooled), "")) == pooled

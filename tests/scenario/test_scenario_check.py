@@ -114,6 +114,12 @@ EXAMPLES = [
         "tasks[0].source.train.annotations",
         "keeps its answers in a second file",
     ),
+    (
+        "inference_section",
+        put("inference", value={"classes": [{"name": "a", "task": "digits", "device": "edge-0", "rate_per_s": 1.0}]}),
+        "inference.classes[0].device",
+        "no device is named 'edge-0'",
+    ),
 ]
 
 
