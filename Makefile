@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CODE   := hffm_opt tests $(wildcard benchmarks)
+# The report's page is tested in a Chromium where there is one.
+BROWSER := $(or $(HFFM_BROWSER),$(firstword $(foreach name,chromium google-chrome chromium-browser,\
+             $(shell command -v $(name) 2>/dev/null))))
 
 .PHONY: demo test check install clean
 
@@ -11,7 +14,9 @@ demo: $(STAMP)
 	$(BIN)/hffm demo -o demo-run --overwrite
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	@$(if $(BROWSER),echo "The report is tested in $(BROWSER) too.",\
+	  echo "No Chromium found: tests/report/test_in_browser.py is left out (name one with: make test HFFM_BROWSER=PATH).")
+	HFFM_BROWSER="$(BROWSER)" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check $(CODE)

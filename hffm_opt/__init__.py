@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hffm_opt.api import compare, evaluate, load_plan, pareto, train
+    from hffm_opt.api import compare, evaluate, load_plan, pareto, run_loop, train
     from hffm_opt.api import plan as plan
     from hffm_opt.inference import calibrate, infer, plan_inference
     from hffm_opt.scenario.builtin.random_network import random_scenario
@@ -31,6 +31,7 @@ __all__ = [
     "plan",
     "plan_inference",
     "random_scenario",
+    "run_loop",
     "train",
 ]
 
@@ -44,6 +45,7 @@ _PLACES = {
     "pareto": "hffm_opt.api",
     "plan_inference": "hffm_opt.inference",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
+    "run_loop": "hffm_opt.api",
     "train": "hffm_opt.api",
 }
 

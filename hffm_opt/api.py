@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hffm_opt.asked import ScenarioLike, check_numbers, problem_of, request_of
-from hffm_opt.comparison import Comparison, Row, compare_methods
+from hffm_opt.comparison import Comparison, Own, Row, compare_methods
 from hffm_opt.errors import InputError
+from hffm_opt.looping import run_loop
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
+from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.training import train
 
 if TYPE_CHECKING:
@@ -22,7 +24,18 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 LEAST_POINTS, MOST_POINTS = 2, 50
 
-__all__ = ["Comparison", "Row", "compare", "evaluate", "load_outcome", "load_plan", "pareto", "plan", "train"]
+__all__ = [
+    "Comparison",
+    "Row",
+    "compare",
+    "evaluate",
+    "load_outcome",
+    "load_plan",
+    "pareto",
+    "plan",
+    "run_loop",
+    "train",
+]
 
 
 def plan(
@@ -39,6 +52,8 @@ def plan(
     gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    target: float | None = None,
+    curve: LearningCurve | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Plan a scenario and return the plan with its certificate.
@@ -46,7 +61,8 @@ def plan(
     Args:
         scenario: a scenario, a built-in name or a path.
         method: a baseline's name or ``optimal``.
-        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy``.
+        objective: ``weighted`` (weights per round, the scenario's where not given), ``latency`` or ``energy`` per
+            round; ``time-to-accuracy`` or ``energy-to-accuracy``: in all, for the rounds to the target.
         latency_weight: weight per second of latency per round.
         energy_weight: weight per joule of energy per round.
         max_latency: limit on the latency per round in s.
@@ -56,11 +72,14 @@ def plan(
         gap: relative gap at which the search may stop.
         time_limit: wall-clock limit in s.
         seed: for the methods that draw.
+        target: accuracy in (0, 1) that the last two objectives aim at.
+        curve: gives the rounds to the target at a plan's Phi; the scenario's where not given, else the default.
         progress: told what a long search is doing.
 
     Raises:
         InputError: bad scenario or argument.
-        InfeasibleError: no plan keeps the limits; says which binds and what would be feasible.
+        InfeasibleError: no plan keeps the limits, or none gets to the target; says which binds and what would be
+            feasible.
         LimitReachedError: the time limit came before any plan.
 
     Example:
@@ -83,6 +102,8 @@ def plan(
         gap=gap,
         time_limit=time_limit,
         seed=seed,
+        target=target,
+        curve=curve,
     )
     return solve(problem, method, request, progress)
 
@@ -167,6 +188,9 @@ def compare(
     time_limit: float | None = None,
     seed: int = 0,
     draws: int | Mapping[str, int] = 0,
+    target: float | None = None,
+    curve: LearningCurve | None = None,
+    own: Mapping[str, Own] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on one scenario and hold each against the best proven bound.
@@ -174,8 +198,12 @@ def compare(
     Args:
         scenario: a scenario, a built-in name or a path.
         methods: names, or a single one; all where not given.
-        objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, progress: as :func:`plan`.
+        objective, latency_weight, energy_weight, max_drift, gap, time_limit, seed, target, curve,
+            progress: as :func:`plan`.
         draws: how many seeds to try with each method that draws at random, for median and range; or by method.
+        own: methods of yours by name: plans (or files of them), or functions that plan the
+            :class:`~hffm_opt.problem.model.Problem` as the :class:`~hffm_opt.solvers.request.Request` asks. They are
+            judged by the same referee against the same bound.
 
     Returns:
         One row per method; a method that cannot plan this scenario has a row that says why.
@@ -187,6 +215,9 @@ def compare(
         >>> rows = compare("tiny", ["star", "optimal"]).rows
         >>> rows[1].objective <= rows[0].objective
         True
+        >>> mine = globals()["plan"]("tiny", method="h-fedfm-4")
+        >>> [row.method for row in compare("tiny", ["optimal"], own={"mine": mine}).rows]
+        ['optimal', 'mine']
     """
     from hffm_opt.solvers.registry import METHODS
 
@@ -203,6 +234,8 @@ def compare(
         gap=gap,
         time_limit=time_limit,
         seed=seed,
+        target=target,
+        curve=curve,
     )
     names = (methods,) if isinstance(methods, str) else tuple(METHODS) if methods is None else methods
-    return compare_methods(problem, names, request, draws, progress)
+    return compare_methods(problem, names, request, draws, progress, own)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from hffm_opt.errors import InputError
+from hffm_opt.plan.accuracy import highest_accuracy
 from hffm_opt.plan.outcome import Objective
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.model import MOST_WEIGHT, Scenario
 from hffm_opt.scenario.read import load_scenario
 
@@ -39,6 +41,38 @@ def check_seed(seed: int) -> None:
         raise InputError.one("--seed", f"{seed} is below 0", "give a whole number of at least 0")
 
 
+def check_target(objective: str, target: float | None, curve: LearningCurve | None = None) -> None:
+    """Raise :class:`InputError` where an objective lacks the accuracy that it aims at, or one is given for another."""
+    aims = objective.endswith("-to-accuracy")
+    if target is None and aims:
+        what = f"'{objective}' needs the accuracy to reach"
+        raise InputError.one("--target", what, "give one between 0 and 1, e.g. --target 0.35")
+    if target is None and curve is None:
+        return
+    if not aims:
+        place, what = ("curve", "a learning curve") if target is None else ("--target", "a target accuracy")
+        repair = "leave it out, or use --objective time-to-accuracy or energy-to-accuracy"
+        raise InputError.one(place, f"{what} is of no use to the objective '{objective}'", repair)
+    if target is not None and not 0 < target < 1:
+        raise InputError.one("--target", f"{target} is no accuracy between 0 and 1", "give a share, e.g. 0.35")
+
+
+def _check_reach(request: Request) -> None:
+    """Raise :class:`InputError` where no plan can reach the target, or all are there before the first round."""
+    if request.aim is None:
+        return
+    curve, target = request.aim
+    rounds = request.rounds_to_target(0.0)
+    if rounds == math.inf:
+        most = highest_accuracy(curve, 0.0)
+        below = math.floor(most * 1e4 - 1e-6) / 1e4
+        what = f"the learning curve never reaches {target:g}: without any drift it leads to {most:.4g} at most"
+        raise InputError.one("--target", what, f"aim at {below:g} or less, or plan with another curve")
+    if rounds == 0:
+        what = f"the learning curve is at {target:g} before the first round"
+        raise InputError.one("--target", what, "aim higher")
+
+
 def request_of(
     problem: Problem,
     *,
@@ -52,6 +86,8 @@ def request_of(
     gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    target: float | None = None,
+    curve: LearningCurve | None = None,
 ) -> Request:
     """Return what the planner is asked for, the scenario's where absent; :class:`InputError` for bad figures."""
     from hffm_opt.solvers.registry import circulation_named
@@ -69,9 +105,10 @@ def request_of(
         }
     )
     check_seed(seed)
-    if objective not in ("weighted", "latency", "energy"):
-        repair = "use weighted, latency or energy; for a front, pareto()"
+    if objective not in get_args(Objective):
+        repair = f"use {', '.join(get_args(Objective)[:-1])} or {get_args(Objective)[-1]}; for a front, pareto()"
         raise InputError.one("--objective", f"'{objective}' is not known", repair)
+    check_target(objective, target, curve)
     request = default_request(
         problem.scenario,
         objective=objective,
@@ -84,7 +121,10 @@ def request_of(
         gap=gap,
         time_limit_s=time_limit,
         seed=seed,
+        target=target,
+        curve=curve,
     )
+    _check_reach(request)
     if sum(request.weights()[:2]) == 0:
         raise InputError.one("--latency-weight / --energy-weight", "both are 0", "give one a positive value")
     return request

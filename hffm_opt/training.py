@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +19,10 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 
 if TYPE_CHECKING:
+    from hffm_opt.loop.static import StaticCourse
     from hffm_opt.report.run import Run
-    from hffm_opt.trace import AccuracyRecord, RoundRecord
+    from hffm_opt.trace import AccuracyRecord, RoundRecord, Trace
+    from hffm_opt.trace.metrics import Follower
 
 Progress = Callable[[str], None]
 
@@ -47,6 +50,7 @@ def train(
     centralised: bool = False,
     kept_neurons: float | None = None,
     realign_every: int | None = None,
+    tensorboard: bool = False,
     progress: Progress | None = None,
     on_round: Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None] | None = None,
     tell: Callable[[str], None] | None = None,
@@ -76,6 +80,7 @@ def train(
         kept_neurons: FedPFT: devices train on a sub-model that keeps this share of the backbone's feed-forward neurons;
             the modules' FLOPs are counted anew before planning.
         realign_every: with ``kept_neurons``: the cloud realigns neurons after every so many rounds and sends them.
+        tensorboard: write scalars for TensorBoard to the run directory too (see :mod:`hffm_opt.learning.board`).
         on_round: called after each complete round with its record and its accuracies, if any.
 
     Returns:
@@ -100,6 +105,10 @@ def train(
     Execution(device, precision).check()
     check_numbers({"--proximal": proximal})
     _refuse_together(plan, fedlama, centralised, kept_neurons, realign_every)
+    if tensorboard:
+        from hffm_opt.learning.board import check_board
+
+        check_board(out)
     if kept_neurons is not None:
         from hffm_opt.learning.baselines.fedpft import counted_for
 
@@ -129,6 +138,11 @@ def train(
     elif directory is not None:
         loop.claim_directory(directory, overwrite)
 
+    def course_of(problem: Problem) -> StaticCourse | None:
+        from hffm_opt.loop.static import StaticCourse
+
+        return None if problem.scenario.changes is None else StaticCourse(problem)
+
     def planner(problem: Problem) -> Outcome:
         from hffm_opt.solvers.registry import solve
 
@@ -141,7 +155,10 @@ def train(
         return solve(problem, method, request, progress)
 
     # One torch thread per core in use: the bits of a run must not depend on how many cores there are.
-    executor = partial(
+    def executor(problem: Problem, plan: Plan, **more: Any) -> Trace:
+        return trained(problem, plan, course=course_of(problem), **more)
+
+    trained: Callable[..., Trace] = partial(
         train_plan,
         rounds=rounds,
         seed=seed,
@@ -157,7 +174,22 @@ def train(
         proximal=proximal,
         **variant,
     )
-    return loop.run_once(problem, planner, executor, directory, resume)
+    with followers_of(directory, tensorboard) as followers:
+        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+
+
+@contextmanager
+def followers_of(directory: Path | None, tensorboard: bool) -> Iterator[tuple[Follower, ...]]:
+    """Yield what keeps the figures of a run in its directory while it goes on."""
+    from hffm_opt.trace.metrics import LiveMetrics
+
+    if directory is None or not tensorboard:
+        yield () if directory is None else (LiveMetrics(directory),)
+        return
+    from hffm_opt.learning.board import Board
+
+    with closing(Board(directory)) as board:
+        yield LiveMetrics(directory), board
 
 
 def _refuse_together(

@@ -18,6 +18,7 @@ from hffm_opt.plan.referee import Evaluation
 from hffm_opt.problem import build_problem
 from hffm_opt.report import read_run
 from hffm_opt.serial import dump_json, dump_yaml
+from hffm_opt.solvers.registry import solve
 from hffm_opt.trace import Trace
 
 
@@ -97,6 +98,31 @@ def test_a_method_that_cannot_plan_has_a_row_that_says_why(tiny):
     assert (rows[0].feasible, rows[0].latency_s, rows[0].objective) == (False, None, None)
     assert "direct link" in rows[0].reason
     assert rows[1].feasible
+
+
+def test_methods_of_the_callers_are_judged_beside_the_others(tiny, outcome, tmp_path):
+    """A rule, a plan, a file, a plan for another network, something that is no plan."""
+    (tmp_path / "plan.json").write_text(dump_json(outcome))
+    elsewhere = hffm_opt.plan("paper", method="star").plan
+    asked = []
+
+    def rule(problem, request):
+        asked.append(request.seed)
+        return solve(problem, "h-fedfm-4+best-head", request).plan
+
+    own = {"rule": rule, "plan": outcome.plan, "file": str(tmp_path / "plan.json")}
+    own |= {"elsewhere": elsewhere, "broken": lambda *_: None}
+    found = hffm_opt.compare(tiny, ["h-fedfm-4+best-head", "optimal"], own=own, seed=3, draws=2)
+    rows = {row.method: row for row in found.rows}
+    assert list(rows) == ["h-fedfm-4+best-head", "optimal", *own] and asked == [3]
+    assert rows["rule"].objective == rows["h-fedfm-4+best-head"].objective
+    assert rows["rule"].gap_to_bound == rows["h-fedfm-4+best-head"].gap_to_bound > 0
+    assert rows["plan"].objective == rows["file"].objective == rows["optimal"].objective
+    assert (rows["elsewhere"].feasible, rows["broken"].feasible) == (False, False)
+    assert "NoneType" in rows["broken"].reason and rows["elsewhere"].reason
+    assert {o.method for o in found.outcomes} == {"h-fedfm-4+best-head", "optimal", "rule", "plan", "file"}
+    with pytest.raises(InputError, match="another"):
+        hffm_opt.compare(tiny, ["star"], own={"greedy": outcome})
 
 
 @pytest.mark.parametrize("arguments", [{"objective": "speed"}, {"gap": -1.0}, {"max_drift": math.nan}, {"draws": -1}])

@@ -29,6 +29,7 @@ from hffm_opt.solvers.formulations.allocation_cells import CellPlan, Cells, solv
 from hffm_opt.solvers.formulations.allocation_cells_conic import StarProgram, star_batch
 from hffm_opt.solvers.formulations.allocation_link import Array
 from hffm_opt.solvers.formulations.allocation_phase import Objective, PhaseBatch
+from hffm_opt.steps import pieces
 from hffm_opt.units import BITS_PER_BYTE
 
 CELLS, DEVICES, QUICK_CELLS, QUICK_DEVICES = 200, 20, 3, 4
@@ -70,12 +71,14 @@ def run(setting: Setting, tell: Progress) -> Findings:
     cells, devices = (QUICK_CELLS, QUICK_DEVICES) if setting.quick else (CELLS, DEVICES)
     many = QUICK_MILLION if setting.quick else MILLION
     rows: list[Row] = []
+    compared = FORMS[: 1 if setting.quick else None]
+    begin = pieces(tell, len(setting.seeds) * (len(compared) + len(FORMS)))
     for place, seed in enumerate(setting.seeds):
-        for form in FORMS[: 1 if setting.quick else None]:
-            tell(f"{cells * devices} devices, {form}, seed {seed}")
+        for form in compared:
+            begin(f"{cells * devices} devices, {form}, seed {seed}")
             rows.append(_compared(cells, devices, form, seed, whole=place < WHOLE))
         for form in FORMS:
-            tell(f"{many * DEVICES} devices, {form}, seed {seed}")
+            begin(f"{many * DEVICES} devices, {form}, seed {seed}")
             rows.append(_alone(many, DEVICES, form, seed))
     return Findings(
         rows=tuple(rows),

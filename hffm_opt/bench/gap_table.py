@@ -17,6 +17,7 @@ from hffm_opt.bench.model import Findings, Progress, Row, Setting, Target
 from hffm_opt.scenario.builtin.random_network import random_scenario
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.steps import pieces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,8 +42,9 @@ KINDS: tuple[dict[str, Any], ...] = (
 def run(setting: Setting, tell: Progress) -> Findings:
     """Compare all methods on every network."""
     rows: list[Row] = []
+    begin = pieces(tell, len(_named(setting)) + len(setting.seeds))
     for group, scenario in _networks(setting):
-        tell(scenario.name)
+        begin(scenario.name)
         found = api.compare(scenario, gap=GAP, time_limit=TIME_LIMIT_S)
         rows += [_row(group, scenario, found, row) for row in found.rows]
     return Findings(
@@ -73,8 +75,12 @@ def _row(group: str, scenario: Scenario, found: api.Comparison, row: api.Row) ->
     }
 
 
+def _named(setting: Setting) -> tuple[str, ...]:
+    return (*(QUICK if setting.quick else BUILT_IN), *setting.scenarios)
+
+
 def _networks(setting: Setting) -> Iterator[tuple[str, Scenario]]:
-    for name in (*(QUICK if setting.quick else BUILT_IN), *setting.scenarios):
+    for name in _named(setting):
         scenario = load_scenario(name)
         yield scenario.name, scenario
     size: dict[str, Any] = {"cells": 1, "devices": 2, "modules": 1} if setting.quick else {}

@@ -17,6 +17,7 @@ from hffm_opt.errors import HffmError
 from hffm_opt.problem.build import associate
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.steps import Step
 
 PATIENCE = 3.0
 """How many times the target's seconds a run may take before its time limit ends it."""
@@ -44,10 +45,11 @@ def run(setting: Setting, tell: Progress) -> Findings:
     rows: list[Row] = []
     table: list[Row] = []
     targets: list[Target] = []
-    for case in cases:
-        found = []
+    for place, case in enumerate(cases):
+        found: list[Row] = []
         for seed, scenario in _draws(load_scenario(case.scenario), setting.seeds):
-            tell(f"{scenario.name}, seed {seed}")
+            done = place * len(setting.seeds) + len(found)
+            tell(Step(f"{scenario.name}, seed {seed}", done=done, total=len(cases) * len(setting.seeds)))
             found.append(_row(case, scenario, seed))
             if not _reached(case, found[-1]) and found[-1]["seconds"] >= PATIENCE * case.seconds:
                 break

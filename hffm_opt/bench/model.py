@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Progress = Callable[[str], None]
+"""Told what runs; a :class:`~hffm_opt.steps.Step` also says how many of how many pieces are done."""
 Row = dict[str, Any]
 """One line of a benchmark's table: names (with units as suffixes) to JSON values."""
 

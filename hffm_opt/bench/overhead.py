@@ -1,8 +1,8 @@
 """What a round costs beyond the arithmetic of training, and whether memory stays flat over many rounds.
 
 Arithmetic is every step of training: forward pass, backward pass, optimiser. Beyond it are the order of samples, copies
-and their stacking, averages with their messages (serialised, summed, decoded), the clock, the ledger, and a checkpoint
-on disk after every round.
+and their stacking, averages with their messages (serialised, summed, decoded), the clock, the ledger, and on
+disk after every round a checkpoint and the figures to follow.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import Request
+from hffm_opt.steps import pieces
+from hffm_opt.trace import RunHeader, provenance
+from hffm_opt.trace.metrics import LiveMetrics
 from hffm_opt.units import BITS_PER_BYTE
 
 ROUNDS, QUICK_ROUNDS = 12, 3
@@ -64,6 +67,18 @@ class Rounds:
         self.engine = RoundEngine(problem, solve(problem, METHOD, Request(seed=seed)).plan, modules)
         start = StackedStates.repeat(initial_model(modules, seed), data.devices)
         self.now, self.kept = Progressed(start, self.engine.start_s), Checkpoints(directory, {})
+        self.live = LiveMetrics(directory)
+        header = RunHeader(
+            scenario=scenario.name,
+            fingerprint=problem.fingerprint,
+            method=METHOD,
+            backbone=scenario.learning.backbone,
+            seed=seed,
+            rounds=MANY,
+            baseline=data.majority,
+            provenance=provenance(),
+        )
+        self.live.begin(header, (), ())
         self.devices = np.flatnonzero(problem.owners.any(axis=1)).tolist()
 
     def run(self) -> None:
@@ -73,40 +88,41 @@ class Rounds:
         result = self.engine.average(number, update.states, self.now.clock_s)
         self.now.add(result.record, (), result.entries, result.states, result.clock_s)
         self.kept.write(self.now)
+        self.live.add(result.record, ())
 
 
-def with_samples(name: str, count: int) -> Scenario:
-    """Return a built-in scenario whose devices hold ``count`` samples of each of their tasks."""
-    scenario = load_scenario(name)
+def with_samples(scenario: Scenario, count: int, tested: int = 1) -> Scenario:
+    """Return a scenario whose devices hold at most ``count`` samples of each task, tested on ``tested`` samples."""
     devices = tuple(
         device.model_copy(update={"samples": {task: min(count, held) for task, held in device.samples.items()}})
         for device in scenario.devices
     )
-    tasks = tuple(task.model_copy(update={"test_samples": 1}) for task in scenario.tasks)
+    tasks = tuple(task.model_copy(update={"test_samples": tested}) for task in scenario.tasks)
     return scenario.model_copy(update={"devices": devices, "tasks": tasks})
 
 
 def run(setting: Setting, tell: Progress) -> Findings:
     """Time rounds of 40 devices, and follow the memory of many rounds of a few."""
     rows: list[Row] = []
+    begin = pieces(tell, 2 * len(setting.seeds))
     for seed in setting.seeds:
         rounds, many = (QUICK_ROUNDS, QUICK_MANY) if setting.quick else (ROUNDS, MANY)
-        tell(f"{rounds} rounds of paper-si, seed {seed}")
+        begin(f"{rounds} rounds of paper-si, seed {seed}")
         rows.append(_overhead("tiny" if setting.quick else "paper-si", rounds, seed))
-        tell(f"{many} rounds of tiny, seed {seed}")
+        begin(f"{many} rounds of tiny, seed {seed}")
         rows.append(_memory(many, seed))
     return Findings(
         rows=tuple(rows),
         stopping_rule=f"{ROUNDS} rounds of 40 devices after one to warm up; {MANY} rounds of 6 devices",
         targets=tuple(_targets(rows)),
-        remarks=("one torch thread per process, a checkpoint after every round",),
+        remarks=("one torch thread per process, a checkpoint and the metrics after every round",),
         table=tuple(_table(rows)),
     )
 
 
 def _overhead(name: str, rounds: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        kept = Rounds(with_samples(name, 8), seed, Path(folder))
+        kept = Rounds(with_samples(load_scenario(name), 8), seed, Path(folder))
         kept.run()
         walls, spents, steps, step_spents = [], [], [], []
         for _ in range(rounds):
@@ -135,7 +151,7 @@ def _overhead(name: str, rounds: int, seed: int) -> Row:
 
 def _memory(rounds: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        kept = Rounds(with_samples("tiny", 1), seed, Path(folder))
+        kept = Rounds(with_samples(load_scenario("tiny"), 1), seed, Path(folder))
         first, every, seen = max(1, round(WARM * rounds)), max(1, rounds // LOOKS), []
         for number in range(1, rounds + 1):
             kept.run()

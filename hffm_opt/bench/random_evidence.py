@@ -19,6 +19,7 @@ from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.builtin.random_network import random_scenario
 from hffm_opt.solvers.registry import METHODS, solve
 from hffm_opt.solvers.request import Request, default_request
+from hffm_opt.steps import pieces
 
 GAP, TIME_LIMIT_S = 1e-3, 60.0
 TOLERANCE = 1e-6
@@ -39,9 +40,9 @@ MENU = (1, 2, 4, 8)
 def run(setting: Setting, tell: Progress) -> Findings:
     """Draw the networks, and count what was held against what."""
     rows = []
-    for number, seed in enumerate(setting.seeds):
-        if number % 20 == 0:
-            tell(f"seed {seed}")
+    begin = pieces(tell, len(setting.seeds))
+    for seed in setting.seeds:
+        begin(f"seed {seed}")
         rows.append(_whole(seed, quick=setting.quick))
         rows += [_rules(seed, k) for k in range(1 if setting.quick else MORE)]
     bounds = [row for row in rows if row["bound"] is not None]

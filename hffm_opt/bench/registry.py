@@ -31,6 +31,13 @@ BENCHMARKS: dict[str, Benchmark] = {
             "hffm_opt.bench.allocation:run",
         ),
         Benchmark(
+            "closed-loop",
+            "seconds and joules to accuracies: published rows, adaptive methods, optimum, closed loop",
+            "hffm_opt.bench.closed_loop:run",
+            seeds=3,
+            figure="hffm_opt.bench.closed_loop:figure",
+        ),
+        Benchmark(
             "gap-table",
             "every method on every network: cost, and gap to the proven bound",
             "hffm_opt.bench.gap_table:run",
@@ -61,6 +68,11 @@ BENCHMARKS: dict[str, Benchmark] = {
             "relay-exact",
             "seconds until a cell's best relay tree is proven, against the plain potential form",
             "hffm_opt.bench.relay_exact:run",
+        ),
+        Benchmark(
+            "replanning",
+            "whether a plan that is looked at again ends better than one that stays, in networks that change",
+            "hffm_opt.bench.replanning:run",
         ),
         Benchmark(
             "round-throughput",

@@ -37,6 +37,7 @@ from hffm_opt.solvers.formulations.relay_quick import quick_tree
 from hffm_opt.solvers.formulations.relay_tree import solve_tree
 from hffm_opt.solvers.formulations.tree_cost import tree_cost
 from hffm_opt.solvers.formulations.tree_problem import TreeProblem
+from hffm_opt.steps import pieces
 
 KINDS = ("equal", "mixed")
 TASKS = ((16, 1e-3), (20, 1e-3), (40, 1e-2))
@@ -80,11 +81,12 @@ def run(setting: Setting, tell: Progress) -> Findings:
     """Solve every cell once per seed; the smallest ones by the plain form, too."""
     tasks = QUICK_TASKS if setting.quick else TASKS
     rows: list[Row] = []
+    begin = pieces(tell, len(setting.seeds) * len(KINDS) * len(tasks))
     for seed in setting.seeds:
         for kind in KINDS:
             for devices, gap in tasks:
                 patience = 0.0 if devices > tasks[0][0] else 10.0 if setting.quick else 1.2 * FASTER
-                tell(f"{devices} devices, {kind}, seed {seed}")
+                begin(f"{devices} devices, {kind}, seed {seed}")
                 rows += _solved(seed, devices, kind, gap, patience)
     return Findings(
         rows=tuple(rows),

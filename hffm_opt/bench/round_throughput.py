@@ -28,8 +28,9 @@ from hffm_opt.learning.local import LocalTrainer
 from hffm_opt.learning.modules import StackedStates, build_modules, initial_model
 from hffm_opt.scenario.builtin.paper import paper
 from hffm_opt.scenario.model import Scenario
+from hffm_opt.steps import pieces
 
-BATCH, AGREEMENT, SIDE = 8, 1e-4, 1536
+BATCH, AGREEMENT, SIDE, QUICK_SIDE = 8, 1e-4, 1536, 256
 ACCELERATED = 10.0  # times faster on a CUDA device
 
 
@@ -37,7 +38,8 @@ ACCELERATED = 10.0  # times faster on a CUDA device
 class Case:
     """A model: its name here and the backbone's, whether pictures stay as they are, and how many devices take part.
 
-    ``target`` is how many times faster is aimed at on a CPU, ``repeats`` how often both paths are timed.
+    ``target`` is how many times faster is aimed at on a CPU, ``repeats`` how often both paths are timed;
+    ``side`` is that of the square matrices whose product tells the peak.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Case:
     devices: int
     target: float
     repeats: int
+    side: int = SIDE
 
 
 CASES = (
@@ -53,16 +56,19 @@ CASES = (
     Case("ViLT-B/32, pictures of 32 x 48", "vilt-b32-random", True, 4, 2.0, 2),
     Case("ViLT-B/32, pictures of 384 x 576", "vilt-b32-random", False, 1, 2.0, 1),
 )
-QUICK = (Case("vilt-small", "vilt-small-random", True, 3, 5.0, 2),)
+QUICK = (Case("vilt-small", "vilt-small-random", True, 2, 5.0, 1, QUICK_SIDE),)
 
 
 def run(setting: Setting, tell: Progress) -> Findings:
     """Time both paths in turn, for every model, device and precision."""
     rows: list[Row] = []
+    devices = ("cpu", *(["cuda"] if torch.cuda.is_available() else []))
+    cases = QUICK if setting.quick else CASES
+    begin = pieces(tell, len(setting.seeds) * len(devices) * len(cases))
     for seed in setting.seeds:
-        for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
-            for case in QUICK if setting.quick else CASES:
-                tell(f"{case.name} on {device}, seed {seed}")
+        for device in devices:
+            for case in cases:
+                begin(f"{case.name} on {device}, seed {seed}")
                 rows += compared(case, device, seed)
     return Findings(
         rows=tuple(rows),
@@ -130,7 +136,7 @@ def compared(case: Case, device: str, seed: int) -> Iterator[Row]:
 
         times = [(*_timed(stacked, device, 1), *_timed(plain, device, usable_cores())) for _ in range(case.repeats)]
         ours, ours_cpu, found, theirs, theirs_cpu, expected = (list(column) for column in zip(*times, strict=True))
-        peak, plain_peak = _peak(device, precision), _peak(device, "fp32")
+        peak, plain_peak = _peak(device, precision, case.side), _peak(device, "fp32", case.side)
         yield {
             "model": case.name,
             "device": device,
@@ -175,11 +181,11 @@ def _timed(work: Callable[[], Any], device: str, threads: int) -> tuple[float, f
         torch.set_num_threads(before)
 
 
-def _peak(device: str, precision: Precision) -> float:
+def _peak(device: str, precision: Precision, side: int) -> float:
     """Return the best rate, in FLOP/s, of a product of two square matrices."""
-    matrix = torch.randn(SIDE, SIDE, device=device, dtype=torch.float32 if precision == "fp32" else torch.bfloat16)
+    matrix = torch.randn(side, side, device=device, dtype=torch.float32 if precision == "fp32" else torch.bfloat16)
     seconds = [_timed(lambda: matrix @ matrix, device, usable_cores())[0] for _ in range(8)]
-    return float(2 * SIDE**3 / min(seconds))
+    return float(2 * side**3 / min(seconds))
 
 
 def _difference(found: dict[str, Any], expected: dict[str, Any]) -> float:

@@ -29,6 +29,7 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.builtin.random_network import random_scenario
 from hffm_opt.scenario.model import Scenario
+from hffm_opt.steps import Step
 from hffm_opt.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
@@ -58,13 +59,22 @@ def run(setting: Setting, tell: Progress) -> Findings:
     """Measure every size once per seed; where the planner does not reach its gap, larger networks are not tried."""
     sizes, devices = (QUICK_CELLS, QUICK_DEVICES) if setting.quick else (CELLS, DEVICES)
     rows: list[Row] = []
-    for seed in setting.seeds:
+    each = ("the fast stages", *sorted(EXACT))
+    total = len(setting.seeds) * len(sizes) * len(each)
+    for number, seed in enumerate(setting.seeds):
         tried = set(EXACT)
-        for cells in sizes:
-            tell(f"{cells} cells, seed {seed}")
+        for size, cells in enumerate(sizes):
+
+            def begin(
+                stage: str, seed: int = seed, cells: int = cells, place: int = number * len(sizes) + size
+            ) -> None:
+                done = place * len(each) + each.index(stage)
+                tell(Step(f"{cells} cells, seed {seed}: {stage}", done=done, total=total))
+
+            begin(each[0])
             rows += _apart(_fast, "build", cells, devices, seed)
             for stage in sorted(tried):
-                tell(f"{cells} cells, seed {seed}: {stage}")
+                begin(stage)
                 found = _apart(_exact, stage, cells, devices, seed)
                 rows += found
                 if not found[0]["done"]:

@@ -58,8 +58,9 @@ def demo(
         runs[name] = _train(given, outcome, rounds, seed, directory, json)
         if not runs[name].trace.complete:
             return screen.INTERRUPTED
-    with _step(5, "Report", json):
-        path = write_report([directories[BEST], directories[BASELINE]], out / "report.html", comparison=comparison)
+    with _step(5, "Report", json), screen.waiting(f"{_place(5)} Writing the report") as progress:
+        both = [directories[BEST], directories[BASELINE]]
+        path = write_report(both, out / "report.html", comparison=comparison, progress=progress)
     if json:
         screen.document(view.demo_json(published, best, runs, path))
     else:
@@ -74,12 +75,16 @@ def _claim(out: Path, overwrite: bool) -> dict[str, Path]:
     return {name: loop.claim_directory(out / name, overwrite) for name in (BEST, BASELINE)}
 
 
+def _place(number: int) -> str:
+    return f"{number}/{STEPS}"
+
+
 @contextmanager
 def _step(number: int, title: str, json: bool) -> Iterator[None]:
     """Say what comes next: on standard output for people, else on standard error."""
     from rich.text import Text
 
-    heading = Text(f"{number}/{STEPS}  {title}", style="bold cyan")
+    heading = Text(f"{_place(number)}  {title}", style="bold cyan")
     if json:
         screen.note(heading.plain)
         yield
@@ -107,7 +112,7 @@ def _compare_published(seed: int, json: bool) -> dict[str, object]:
     from hffm_opt.cli.views import compare as view
 
     with _step(2, "The published case study, beside the optimum", json):
-        with screen.waiting("Comparing on paper") as progress:
+        with screen.waiting(f"{_place(2)} Comparing on paper") as progress:
             comparison = api.compare("paper", gap=PUBLISHED_GAP, seed=seed, progress=progress)
         if not json:
             screen.show(*view.comparison_view(comparison, PUBLISHED))
@@ -121,7 +126,7 @@ def _plan(given: Scenario, seed: int, json: bool) -> tuple[Comparison, Outcome]:
     from hffm_opt.problem.build import build_problem
 
     with _step(3, f"Plan {given.name} with a proven bound", json):
-        with screen.waiting(f"Planning {given.name}") as progress:
+        with screen.waiting(f"{_place(3)} Planning {given.name}") as progress:
             comparison = api.compare(given, gap=PLANNING_GAP, time_limit=PLANNING_SECONDS, seed=seed, progress=progress)
         found = {outcome.method: outcome for outcome in comparison.outcomes}
         # Nothing was found in time, or nothing is feasible: planning it alone raises what the row only tells.
@@ -139,7 +144,7 @@ def _train(given: Scenario, outcome: Outcome, rounds: int, seed: int, directory:
 
     name = outcome.method
     with _step(4, f"Train {counted(rounds, 'round')} as '{name}' plans", json):
-        with round_progress(f"Training {name}", rounds) as (_, on_round):
+        with round_progress(f"{_place(4)} Training {name}", rounds) as (_, on_round):
             run = api.train(given, outcome, rounds=rounds, seed=seed, out=directory, overwrite=True, on_round=on_round)
         if not json:
             screen.show(*view.run_view(run))

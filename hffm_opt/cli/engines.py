@@ -49,7 +49,7 @@ def associate(
 
     given = load_scenario(scenario)
     check_writable(out)
-    with screen.waiting(f"Associating the devices of {given.name}"):
+    with screen.waiting(f"Associating the devices of {given.name}", time_limit):
         chosen, found = associate_devices(
             given, max_devices, opening_cost, engine=engine, gap=gap, time_limit_s=time_limit
         )

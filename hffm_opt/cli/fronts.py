@@ -60,7 +60,7 @@ def show_front(
         write_text(out, dump_json(front))
     if figure is not None:
         from hffm_opt.report.figures.front import front_figure
-        from hffm_opt.report.svg import standalone
+        from hffm_opt.report.files import standalone
         from hffm_opt.solvers.registry import METHODS
 
         with screen.waiting("Judging the baselines") as progress:

@@ -58,7 +58,7 @@ def import_eua(
     from hffm_opt.serial import check_writable, dump_yaml, write_text
 
     check_writable(out)
-    with screen.waiting("Reading positions"):
+    with screen.waiting("Importing positions") as progress:
         scenario = read(
             sites,
             users,
@@ -67,6 +67,7 @@ def import_eua(
             max_devices=max_devices,
             name=name,
             seed=seed,
+            progress=progress,
         )
         write_text(out, dump_yaml(scenario))
     if json:

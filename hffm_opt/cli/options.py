@@ -10,8 +10,8 @@ import typer
 MOST_ROUNDS = 1_000_000
 GOAL, LIMITS, STOP = "What to minimise", "Limits", "When to stop"
 
-ObjectiveName = Literal["weighted", "latency", "energy"]
-PlanObjectiveName = Literal["weighted", "latency", "energy", "pareto"]
+ObjectiveName = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy"]
+PlanObjectiveName = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy", "pareto"]
 
 Scenario = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A built-in name (see 'hffm scenarios') or a YAML or JSON file.")
@@ -32,6 +32,10 @@ PlanObjective = Annotated[
     typer.Option(
         help="The figure to minimise; 'pareto': energy under one limit on latency after another.", rich_help_panel=GOAL
     ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(help="Accuracy to reach, above 0 and below 1 (with an objective to accuracy).", rich_help_panel=GOAL),
 ]
 LatencyWeight = Annotated[
     float | None,

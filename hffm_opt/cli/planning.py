@@ -56,6 +56,7 @@ def plan(
             rich_help_panel=FRONT,
         ),
     ] = None,
+    target: options.Target = None,
     latency_weight: options.LatencyWeight = None,
     energy_weight: options.EnergyWeight = None,
     max_latency: options.MaxLatency = None,
@@ -79,8 +80,12 @@ def plan(
     The plan comes with its certificate: how far it can be from the best possible. Exits with 3 if no plan keeps the
     limits, or if the method's only plan breaks one.
 
-    With --objective pareto: the latency-energy front, each of its points with a certificate of its own. With --for
-    inference: on which node each piece of the model answers the scenario's requests.
+    With --objective time-to-accuracy or energy-to-accuracy: the seconds or joules of all rounds to --target, by the
+    scenario's learning curve.
+
+    With --objective pareto: the latency-energy front, each of its points with a certificate of its own.
+
+    With --for inference: on which node each piece of the model answers the scenario's requests.
     """
     if purpose != "training":
         limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
@@ -89,16 +94,23 @@ def plan(
             "--write-program": write_program,
             "--points": points,
             "--figure": figure,
+            "--target": target,
         }
-        if objective == "pareto":
-            raise InputError.one("--objective", f"there is no front for {purpose}", "use weighted, latency or energy")
+        if objective not in ("weighted", "latency", "energy"):
+            message = f"{objective} belongs to plans of training, not to --for {purpose}"
+            raise InputError.one("--objective", message, "use weighted, latency or energy")
         asked = Asked(
             scenario, method, objective, latency_weight, energy_weight, gap, time_limit, exits=exits, out=out, json=json
         )
         return plan_for(purpose, asked, {**others, **limits})
     refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
-        idle = {"--latency-weight": latency_weight, "--energy-weight": energy_weight, "--write-program": write_program}
+        idle = {
+            "--target": target,
+            "--latency-weight": latency_weight,
+            "--energy-weight": energy_weight,
+            "--write-program": write_program,
+        }
         refuse(idle, "these belong to a single plan, and --objective pareto makes many")
         if method != "optimal":
             what = f"'{method}' makes a single plan; only 'optimal' proves a front"
@@ -122,16 +134,20 @@ def plan(
     from hffm_opt.problem.build import build_problem
     from hffm_opt.scenario.read import load_scenario
     from hffm_opt.serial import check_writable, dump_json, write_text
+    from hffm_opt.solvers.request import Request
 
     given = load_scenario(scenario)
     for path in (out, None if write_program is None else write_program / "index.json"):
         if path is not None:
             check_writable(path)
-    with screen.waiting(f"Planning {given.name}") as progress:
+    with screen.waiting(
+        f"Planning {given.name}", Request.time_limit_s if time_limit is None else time_limit
+    ) as progress:
         outcome = api.plan(
             given,
             method=method,
             objective=objective,
+            target=target,
             latency_weight=latency_weight,
             energy_weight=energy_weight,
             max_latency=max_latency,
@@ -205,6 +221,7 @@ def compare(
         ),
     ] = None,
     objective: options.Objective = "weighted",
+    target: options.Target = None,
     latency_weight: options.LatencyWeight = None,
     energy_weight: options.EnergyWeight = None,
     max_drift: options.MaxDrift = None,
@@ -239,6 +256,7 @@ def compare(
             given,
             names,
             objective=objective,
+            target=target,
             latency_weight=latency_weight,
             energy_weight=energy_weight,
             max_drift=max_drift,

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from hffm_opt.errors import Finding, HffmError, InfeasibleError, LimitReachedError
@@ -160,19 +160,46 @@ def interrupts() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show what a long call is doing, on standard error and only if that is a terminal."""
-    err = console(sys.stderr)
-    status = err.status(text) if err.is_terminal else None
-    with interrupts() as check, status or nullcontext():
+def waiting(text: str, limit_s: float | None = None) -> Iterator[Callable[[str], None]]:
+    """Show how far a long call is and what it is doing, on standard error and only if that is a terminal.
+
+    Yields what the call is to tell its steps (see :mod:`hffm_opt.steps`).
+
+    Args:
+        text: what is done.
+        limit_s: the time limit of the whole call in s, if it has one.
+    """
+    with interrupts() as check, line(text, limit_s=limit_s) as show_step:
 
         def say(message: str) -> None:
             check()
-            if status is not None:
-                status.update(f"{text}: {message}")
+            show_step(message)
 
         yield say
         check()
+
+
+@contextmanager
+def line(
+    title: str, *, total: int | None = None, unit: str = "", limit_s: float | None = None
+) -> Iterator[Callable[[str], None]]:
+    """Yield what shows a step on the line that follows long work; without a terminal it does nothing.
+
+    Arguments are those of :class:`hffm_opt.cli.progress.Bar`.
+    """
+    err = console(sys.stderr)
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    from hffm_opt.cli.progress import Bar
+
+    bar = Bar(err, title, total=total, unit=unit, limit_s=limit_s)
+    try:
+        # In here: Ctrl-C may arrive while the line is drawn for the first time.
+        bar.start()
+        yield bar.show
+    finally:
+        bar.stop()
 
 
 def error(failure: HffmError, as_json: bool) -> int:

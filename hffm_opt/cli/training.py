@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.errors import InputError
+from hffm_opt.steps import Step, nested
 
 if TYPE_CHECKING:
     from hffm_opt.trace import AccuracyRecord, RoundRecord
@@ -97,6 +97,9 @@ def train(
             rich_help_panel=BASELINES,
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
+    ] = False,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -153,6 +156,7 @@ def train(
             centralised=centralised,
             kept_neurons=kept_neurons,
             realign_every=realign_every,
+            tensorboard=tensorboard,
             progress=say,
             on_round=on_round,
         )
@@ -169,20 +173,35 @@ def report(
         Path | None,
         typer.Option("--out", "-o", dir_okay=False, help="The page to write (default: report.html in the first run)."),
     ] = None,
+    front: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Latency-energy front that 'hffm plan --objective pareto -o FILE' wrote."),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write every figure there too, as SVG and as PDF."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained HTML page about one or several runs."""
+    """Write one self-contained HTML page about one or several runs.
+
+    Runs that differ in the seed alone are shown as their mean with an interval.
+    """
+    from hffm_opt.plan.files import load_front
     from hffm_opt.report import write_report
     from hffm_opt.serial import check_writable
 
     if out is not None:
         check_writable(out)
-    with screen.waiting("Writing the report"):
-        path = write_report(runs, out or runs[0] / "report.html")
+    if figures is not None:
+        check_writable(figures / "figure.svg")
+    with screen.waiting("Writing the report") as progress:
+        known = None if front is None else load_front(front)
+        path = write_report(runs, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
     if json:
-        screen.document({"path": str(path)})
+        screen.document({"path": str(path)} | ({} if figures is None else {"figures": str(figures)}))
     else:
-        screen.show(f"Report: {path}")
+        screen.show(f"Report: {path}" + ("" if figures is None else f", figures in {figures}"))
 
 
 @contextmanager
@@ -191,32 +210,16 @@ def round_progress(title: str, rounds: int) -> Iterator[tuple[Callable[[str], No
 
     Yields what to call with the words of a planning search, and what to call after each round.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    err = screen.console(sys.stderr)
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rounds, left:"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[news]}"),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with screen.interrupts() as check, bar:
-        task = bar.add_task(title, total=rounds, news="")
+    with screen.interrupts() as check, screen.line(title, total=rounds, unit="rounds") as show:
 
         def say(message: str) -> None:
             check()
-            bar.update(task, news=f"planning: {message}")
+            show(nested("planning", message))
 
         def on_round(record: RoundRecord, accuracies: tuple[AccuracyRecord, ...]) -> None:
             known = {f"{a.task} {a.accuracy:.1%}" for a in accuracies if a.phase == "after-average"}
             losses = ", ".join(f"{name} loss {value:.2f}" for name, value in record.loss.items())
-            bar.update(task, completed=record.round, news=", ".join(sorted(known)) or losses)
+            show(Step(", ".join(sorted(known)) or losses, done=record.round, total=rounds))
             check()
 
         yield say, on_round

@@ -28,7 +28,7 @@ from hffm_opt.learning.tensors import Form, check_form, digest, pack, unpack
 from hffm_opt.serial import differences, write_bytes
 from hffm_opt.trace.files import CHECKPOINT
 from hffm_opt.trace.ledger import LedgerEntry
-from hffm_opt.trace.model import AccuracyRecord, Broadcast, Revision, RoundRecord
+from hffm_opt.trace.model import AccuracyRecord, Broadcast, Look, Revision, RoundRecord
 
 FORMAT = "hffm-checkpoint/1"
 STATE, ROUNDS = "state.safetensors", "rounds.jsonl"
@@ -47,7 +47,7 @@ class Checkpoints:
     def __init__(self, directory: Path, identity: Mapping[str, Any]) -> None:
         self._folder, self._identity = directory / CHECKPOINT, json.loads(json.dumps(dict(identity)))
         # What the checkpoint holds.
-        self._lengths: tuple[int, ...] = (0, 0, 0, 0, 0)
+        self._lengths: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
         self._bytes = 0
         self._sum = hashlib.sha256()
 
@@ -96,12 +96,12 @@ class Checkpoints:
     def _lines(self, now: Progressed) -> Iterator[bytes]:
         """Yield a line for each round that the checkpoint does not hold yet."""
         accuracy, ledger = defaultdict(list), defaultdict(list)
-        rounds, accuracies, entries, revised, sent = self._lengths
+        rounds, accuracies, entries, revised, sent, looked = self._lengths
         for found in now.accuracy[accuracies:]:
             accuracy[found.round].append(found.model_dump(mode="json"))
         for entry in now.ledger.entries(entries):
             ledger[entry.round].append(entry)
-        revisions, broadcasts = now.revisions[revised:], now.broadcasts[sent:]
+        revisions, broadcasts, looks = now.revisions[revised:], now.broadcasts[sent:], now.looks[looked:]
         for record in now.rounds[rounds:]:
             line = {
                 "round": record.model_dump(mode="json"),
@@ -109,6 +109,7 @@ class Checkpoints:
                 "ledger": ledger[record.round],
                 "revisions": [found.model_dump(mode="json") for found in revisions if found.round == record.round + 1],
                 "broadcasts": [found.model_dump(mode="json") for found in broadcasts if found.round == record.round],
+                "looks": [found.model_dump(mode="json") for found in looks if found.round == record.round + 1],
             }
             yield json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
@@ -148,6 +149,7 @@ class Checkpoints:
                 clock_s,
                 revisions=[Revision.model_validate_json(json.dumps(found)) for found in line["revisions"]],
                 broadcasts=[Broadcast.model_validate_json(json.dumps(found)) for found in line["broadcasts"]],
+                looks=[Look.model_validate_json(json.dumps(found)) for found in line.get("looks", ())],
                 anchors=anchors,
                 further={name: tensors[f"{FURTHER}{name}"] for name in further},
             )

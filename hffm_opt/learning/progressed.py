@@ -10,7 +10,7 @@ from torch import Tensor
 from hffm_opt.learning.modules.states import StackedStates
 from hffm_opt.problem.radio import Floats
 from hffm_opt.trace.ledger import LedgerColumns, LedgerEntry
-from hffm_opt.trace.model import AccuracyRecord, Broadcast, Revision, RoundRecord
+from hffm_opt.trace.model import AccuracyRecord, Broadcast, Look, Revision, RoundRecord
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class _Reached:
     clock_s: Floats
     anchors: StackedStates
     further: Mapping[str, Tensor]
-    lengths: tuple[int, ...] = (0, 0, 0, 0, 0)
+    lengths: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
 
 
 class Progressed:
@@ -33,6 +33,7 @@ class Progressed:
         self.ledger = LedgerColumns()
         self.revisions: list[Revision] = []
         self.broadcasts: list[Broadcast] = []
+        self.looks: list[Look] = []
         self.start = states
         self._reached = _Reached(states, clock_s, states, {})
 
@@ -63,11 +64,12 @@ class Progressed:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """How many rounds, accuracies, ledger entries, revisions and broadcasts the complete rounds have left."""
+        """How many records of each kind the complete rounds have left: rounds, accuracies, ledger entries and so on."""
         return self._reached.lengths
 
     def _counted(self) -> tuple[int, ...]:
-        kinds: tuple[Sized, ...] = (self.rounds, self.accuracy, self.ledger, self.revisions, self.broadcasts)
+        records = (self.rounds, self.accuracy, self.ledger, self.revisions, self.broadcasts, self.looks)
+        kinds: tuple[Sized, ...] = records
         return tuple(len(kind) for kind in kinds)
 
     def add(
@@ -80,6 +82,7 @@ class Progressed:
         *,
         revisions: Sequence[Revision] = (),
         broadcasts: Sequence[Broadcast] = (),
+        looks: Sequence[Look] = (),
         anchors: StackedStates | None = None,
         further: Mapping[str, Tensor] | None = None,
     ) -> None:
@@ -88,12 +91,14 @@ class Progressed:
         self.accuracy += accuracy
         self.revisions += revisions
         self.broadcasts += broadcasts
+        self.looks += looks
         self.rounds.append(record)
         # One assignment completes the round: an interrupt may arrive between any two lines.
         self._reached = _Reached(states, clock_s, anchors or self.anchors, further or {}, self._counted())
 
     def settle(self) -> None:
         """Drop what an interrupted round has left behind."""
-        rounds, accuracy, ledger, revisions, broadcasts = self._reached.lengths
+        rounds, accuracy, ledger, revisions, broadcasts, looks = self._reached.lengths
         del self.rounds[rounds:], self.accuracy[accuracy:], self.revisions[revisions:], self.broadcasts[broadcasts:]
+        del self.looks[looks:]
         self.ledger.truncate(ledger)

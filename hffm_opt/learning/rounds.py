@@ -76,12 +76,14 @@ class RoundEngine:
         self.top = top_kind(plan.circulation)
         self._weights = sample_weights(problem)
         self._levels = [tiers(plan.circulation, kind) for kind in range(self.top + 1)]
-        self._parts = [
-            [
-                cell_round(problem, cell, cell_plan.rounds[kind], level, f"cells[{i}].rounds[{kind}]")
-                for i, (cell, cell_plan) in enumerate(zip(problem.cells, plan.cells, strict=True))
-            ]
-            for kind, level in enumerate(self._levels)
+        self._parts = [self._part(kind) for kind in range(self.top + 1)]
+
+    def _part(self, kind: int) -> list[CellRound]:
+        """Return the cells' parts in rounds of a kind."""
+        level = self._levels[kind]
+        return [
+            cell_round(self.problem, cell, cell_plan.rounds[kind], level, f"cells[{i}].rounds[{kind}]")
+            for i, (cell, cell_plan) in enumerate(zip(self.problem.cells, self.plan.cells, strict=True))
         ]
 
     @property

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
-from math import fsum
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.learning.aggregation import sample_weights
 from hffm_opt.learning.baselines.centralised import DataOf
 from hffm_opt.learning.baselines.fedlama import FedLama
-from hffm_opt.learning.baselines.fedprox import received
-from hffm_opt.learning.baselines.realign import NAME, check_rounds
-from hffm_opt.learning.broadcast import broadcast, extended
+from hffm_opt.learning.baselines.realign import check_rounds
 from hffm_opt.learning.checkpoint import Checkpoints
 from hffm_opt.learning.data import federated_data
+from hffm_opt.learning.engines import Engines
 from hffm_opt.learning.execution import HOST, Execution
-from hffm_opt.learning.local import GROUP_SIZES, LocalUpdate
-from hffm_opt.learning.modules.module import ADAPTERS, head_name
-from hffm_opt.learning.modules.states import StackedStates
+from hffm_opt.learning.local import GROUP_SIZES
+from hffm_opt.learning.one_round import run_round
 from hffm_opt.learning.prepare import Prepared, Room, algorithm_of, prepare
 from hffm_opt.learning.progressed import Progressed
-from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.learning.weights import write_weights
-from hffm_opt.plan.circulation import Tier, kind_of_round
+from hffm_opt.plan.circulation import kind_of_round
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.serial import dump_json
+from hffm_opt.trace.course import Course
+from hffm_opt.trace.metrics import Follower
 from hffm_opt.trace.model import (
     AccuracyRecord,
-    Broadcast,
-    Phase,
     RoundRecord,
     RunHeader,
-    TierName,
     Trace,
 )
-from hffm_opt.units import bytes_to_bit
 
 Progress = Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None]
-
-_TIER_NAMES: dict[Tier, TierName] = {Tier.LOCAL: "local", Tier.D2D: "d2d", Tier.EDGE: "edge", Tier.CLOUD: "cloud"}
 
 
 def train_plan(
@@ -66,7 +59,9 @@ def train_plan(
     proximal: float | None = None,
     fedlama: FedLama | None = None,
     pooled: DataOf | None = None,
+    course: Course | None = None,
     begin: Callable[[], None] | None = None,
+    followers: Sequence[Follower] = (),
 ) -> Trace:
     """Train the modules on the scenario's tasks exactly as planned.
 
@@ -93,7 +88,9 @@ def train_plan(
         proximal: FedProx's mu in place of the scenario's.
         fedlama: lets each module's interval follow the training; it made ``plan``.
         pooled: loads the data of all devices for the one device of a centralised problem.
+        course: what happens to the network, and the plans that take over; None: nothing does.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
+        followers: told of the rounds that a resumed run has behind it, and of each further one before ``progress`` is.
 
     Returns:
         The trace. The same arguments give the same figures.
@@ -120,14 +117,21 @@ def train_plan(
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
     room = Room(execution, group_size, threads, max_memory_bytes, tell)
     run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+    if course is not None:
+        run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
+    engines = Engines(problem, run.engine.modules, course)
     if begin is not None:
         begin()
     now, kept = Progressed(run.start, run.engine.start_s), None
     if directory is not None:
-        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
+        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every, problem.scenario.changes))
         now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
+    for follower in followers:
+        follower.begin(run.header, now.rounds, now.accuracy)
+    heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
     cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every)
+    evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
+    _run_rounds(run, now, engines, evaluated, heard, fedlama, course, kept, checkpoint_every)
     if directory is not None:
         names = [device.name for device in problem.scenario.devices]
         shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
@@ -139,14 +143,16 @@ def train_plan(
         ledger=now.ledger.ledger(),
         revisions=tuple(now.revisions),
         broadcasts=tuple(now.broadcasts),
+        looks=tuple(now.looks),
     )
 
 
-def _identity(header: RunHeader, plan: Plan, evaluate_every: int | None) -> dict[str, object]:
+def _identity(header: RunHeader, plan: Plan, evaluate_every: int | None, changes: Changes | None) -> dict[str, object]:
     """Return everything that the bits of a run depend on; how much memory it takes is not of it."""
     return header.model_dump(mode="json", exclude={"execution": {"memory_bytes"}}) | {
         "plan": sha256(dump_json(plan).encode()).hexdigest(),
         "evaluate_every": evaluate_every,
+        "changes": None if changes is None else changes.model_dump(mode="json"),
     }
 
 
@@ -162,128 +168,29 @@ def evaluation_rounds(cycle: int, rounds: int, every: int | None) -> frozenset[i
 def _run_rounds(
     run: Prepared,
     now: Progressed,
+    engines: Engines,
     evaluated: frozenset[int],
-    progress: Progress | None,
+    heard: Sequence[Progress],
     fedlama: FedLama | None,
+    course: Course | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
 ) -> None:
     """Run the rounds that are left; nothing of a round is kept before the round is complete."""
-    trains = np.flatnonzero(run.problem.owners.any(axis=1)).tolist()
-    engine = RoundEngine(run.problem, now.revisions[-1].plan, run.engine.modules) if now.revisions else run.engine
     if run.realigner is not None and now.further:
         run.realigner.load(now.further)
     try:
         for number in range(now.number + 1, run.header.rounds + 1):
-            engine = _run_round(run, now, number, engine, trains, number in evaluated, fedlama)
+            plan = now.revisions[-1].plan if now.revisions else run.engine.plan
+            run_round(run, now, number, engines.at(number, plan), number in evaluated, fedlama, course, plan)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
-            if progress is not None:
-                progress(now.rounds[-1], tuple(found for found in now.accuracy if found.round == number))
+            found = tuple(record for record in now.accuracy if record.round == number)
+            for hear in heard:
+                hear(now.rounds[-1], found)
     except KeyboardInterrupt:
         now.settle()
         if not now.number:
             raise
     if kept is not None:
         kept.write(now)
-
-
-def _run_round(
-    run: Prepared,
-    now: Progressed,
-    number: int,
-    engine: RoundEngine,
-    trains: list[int],
-    evaluate: bool,
-    fedlama: FedLama | None,
-) -> RoundEngine:
-    """Run one round and return the engine of the next."""
-    spent_j = fsum(record.energy_j for record in now.rounds) if evaluate else 0.0
-    update = run.trainer.train(now.states, trains, number, now.anchors)
-    accuracy: list[AccuracyRecord] = []
-    if evaluate:
-        now_s, train_j = engine.after_training(number, now.clock_s)
-        accuracy += _accuracies(run, number, engine, "before-average", update.states, now_s, spent_j + train_j)
-    result = engine.average(number, update.states, now.clock_s)
-    record = result.record.model_copy(update={"loss": _mean_loss(update), "load": _mean_load(update)})
-    if evaluate and engine.tier(number) != Tier.LOCAL:
-        after_j = spent_j + record.energy_j
-        accuracy += _accuracies(run, number, engine, "after-average", result.states, record.end_s, after_j)
-    states, clock_s, entries = result.states, result.clock_s, result.entries
-    realigner, broadcasts = run.realigner, list[Broadcast]()
-    if realigner is not None and number % realigner.every == 0 and number < run.header.rounds:
-        data = realigner.message(states.of_device(result.averaged[ADAPTERS][0], ADAPTERS), number)
-        sent, clock_s = broadcast(engine, number, NAME, data, clock_s)
-        realigner.adopt(data)
-        entries, record = entries + sent, extended(record, sent, clock_s)
-        broadcasts.append(Broadcast(round=number, bits=bytes_to_bit(len(data))))
-    pulled = received(now.anchors, states, result.averaged) if run.header.algorithm.proximal else None
-    revision = None if fedlama is None else fedlama.revise(number, engine.plan, update.states, result)
-    revisions = (revision,) if revision is not None and number < run.header.rounds else ()
-    now.add(
-        record,
-        accuracy,
-        entries,
-        states,
-        clock_s,
-        revisions=revisions,
-        broadcasts=broadcasts,
-        anchors=pulled,
-        further=realigner.state() if realigner else {},
-    )
-    return RoundEngine(run.problem, revisions[0].plan, run.engine.modules) if revisions else engine
-
-
-def _mean_loss(update: LocalUpdate) -> dict[str, float]:
-    """Return the mean loss per task over all samples."""
-    weights = {task: samples.astype(float) for task, samples in update.samples.items() if samples.any()}
-    return {task: float(np.nansum(update.loss[task] * weight) / weight.sum()) for task, weight in weights.items()}
-
-
-def _mean_load(update: LocalUpdate) -> dict[str, float]:
-    """Return the share of all tokens that each expert was given, every sample counting the same."""
-    samples = np.sum(list(update.samples.values()), axis=0)
-    return {name: float(load @ samples / samples.sum()) for name, load in update.load.items()}
-
-
-def _accuracies(
-    run: Prepared,
-    number: int,
-    engine: RoundEngine,
-    phase: Phase,
-    states: StackedStates,
-    clock_s: float,
-    energy_j: float,
-) -> list[AccuracyRecord]:
-    """Evaluate every device that owns a task's head, all with equal weight."""
-    records = []
-    for task in run.data.tasks:
-        head = head_name(task)
-        devices = np.flatnonzero(run.problem.owners[:, run.problem.modules.index(head)]).tolist()
-        if not devices:
-            continue
-        found = run.evaluator.evaluate(states, task, devices)
-        families, answer_types = (
-            {kind: _mean([part[kind] for part in parts]) for kind in parts[0]}
-            for parts in ([a.by_family for a in found], [a.by_answer_type for a in found])
-        )
-        records.append(
-            AccuracyRecord(
-                round=number,
-                phase=phase,
-                tier=_TIER_NAMES[engine.tier(number)],
-                task=task,
-                accuracy=_mean([accuracy.value for accuracy in found]),
-                devices=len(devices),
-                states=run.evaluator.distinct(states, task, devices),
-                clock_s=clock_s,
-                energy_j=energy_j,
-                families=families,
-                answer_types=answer_types,
-            )
-        )
-    return records
-
-
-def _mean(values: list[float]) -> float:
-    return fsum(values) / len(values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from hffm_opt.errors import InputError
-from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
+from hffm_opt.measurement.model import Costs, CurvePoint, Measurement, Replan
+from hffm_opt.measurement.replans import promised, realised_costs, replayed
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import schedule_cost
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import AccuracyRecord, Trace
@@ -32,8 +34,7 @@ def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
         )
     if not trace.rounds:
         raise InputError.one("trace.rounds", "the run has no complete round", "run at least one round")
-    sent = [(each.round, each.bits) for each in trace.broadcasts]
-    cost = schedule_cost(problem, trace.plans(plan), len(trace.rounds), sent)
+    cost = promised(problem, plan, trace)
     predicted = Costs(latency_s=cost.latency_s, energy_j=cost.energy_j, bits=cost.bits)
     measured = ledger_costs(trace.ledger)
     curve = accuracy_curve(trace.accuracy)
@@ -58,7 +59,44 @@ def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
         ),
         serialised_bits=trace.ledger.total("serialised_bits"),
         curve=curve,
+        explained=_explained(problem, plan, trace),
+        replans=_replans(problem, plan, trace),
     )
+
+
+def _explained(problem: Problem, plan: Plan, trace: Trace) -> Costs | None:
+    if problem.scenario.changes is None:
+        return None
+    cost = replayed(problem, plan, trace)
+    return Costs(latency_s=cost.latency_s, energy_j=cost.energy_j, bits=cost.bits)
+
+
+def _replans(problem: Problem, plan: Plan, trace: Trace) -> tuple[Replan, ...]:
+    """Return the changes of plan that looks led to, with what they saved."""
+    looks = {look.round: look for look in trace.looks if look.adopted}
+    goal, found = trace.header.goal, []
+    if goal is None:
+        return ()
+    for revision, real in zip(trace.revisions, realised_costs(problem, plan, trace), strict=True):
+        look = looks[revision.round]
+        seconds, joules = (
+            real.taught * (old - new) if isfinite(old) else None
+            for old, new in ((real.old_latency_s, real.latency_s), (real.old_energy_j, real.energy_j))
+        )
+        both = None if seconds is None or joules is None else goal.weights[0] * seconds + goal.weights[1] * joules
+        found.append(
+            Replan(
+                round=revision.round,
+                cause=look.cause,
+                rounds=real.rounds,
+                predicted_saving=look.saving,
+                cost=look.cost,
+                saved_s=seconds,
+                saved_j=joules,
+                realised_saving=both,
+            )
+        )
+    return tuple(found)
 
 
 def ledger_costs(ledger: Ledger) -> Costs:

@@ -41,13 +41,33 @@ class Target(Frozen):
     energy_j: float
 
 
+class Replan(Frozen):
+    """A change of plan: what it was expected to save, and what it saved in the rounds for which it was in force.
+
+    ``saved_s`` and ``saved_j`` are what the plan before would have cost more in the same rounds of the same network,
+    rounds counting by the share of the samples that they train (null: it would have reached nobody);
+    ``realised_saving`` is both in the goal's unit. ``cost`` of telling the devices is in none of them.
+    """
+
+    round: int
+    cause: str
+    rounds: int
+    predicted_saving: float | None
+    cost: float
+    saved_s: float | None
+    saved_j: float | None
+    realised_saving: float | None
+
+
 class Measurement(Frozen):
     """What a run achieved and cost.
 
     ``accuracy`` per task is that of ``headline``: right after the last of the deepest averages that were evaluated.
     ``before`` is the point just before that average, if it was evaluated. ``difference`` is
     ``(measured - predicted) / predicted``. ``serialised_bits`` are the bits that really moved, where ``bits`` are
-    those the cost model charges.
+    those the cost model charges. ``explained`` is what the referee counts under the conditions that really were, where
+    these are not the scenario's own: the ledger's totals up to rounding. ``replans`` are a closed loop's changes of
+    plan.
     """
 
     format: Literal["hffm-measurement/1"] = "hffm-measurement/1"
@@ -66,6 +86,8 @@ class Measurement(Frozen):
     difference: Costs
     serialised_bits: float
     curve: tuple[CurvePoint, ...]
+    explained: Costs | None = None
+    replans: tuple[Replan, ...] = ()
 
     def to_target(self, accuracy: float) -> Target | None:
         """Return what it took until the mean accuracy over tasks, after an average, first reached a target.

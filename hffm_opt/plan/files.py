@@ -1,4 +1,4 @@
-"""Plans and outcomes from the files that planning writes."""
+"""Plans, outcomes and fronts from the files that planning writes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def load_outcome(path: str | Path) -> Outcome | None:
     data = _data(path)
     whole = isinstance(data, dict) and "plan" in data
     return validate(data, Outcome, "outcome", str(path)) if whole else None
+
+
+def load_front(path: str | Path) -> ParetoFront:
+    """Read a latency-energy front from a JSON file as ``hffm plan --objective pareto -o`` writes it.
+
+    Raises:
+        InputError: missing file, broken JSON, or a front with faults; all faults at once.
+    """
+    return validate(parse_text(read_text(Path(path), "front"), str(path)), ParetoFront, "front", str(path))
 
 
 def plan_of(plan: PlanLike) -> Plan:

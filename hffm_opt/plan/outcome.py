@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from hffm_opt.plan.model import Plan
 from hffm_opt.scenario.model import Frozen
 
-Objective = Literal["weighted", "latency", "energy"]
+Objective = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy"]
+ACCURACY_FIELDS = ("target", "rounds_to_target")
 Status = Literal["optimal", "feasible", "limit", "infeasible"]
 
 
@@ -21,6 +24,10 @@ class Outcome(Frozen):
     |objective|``. ``weights`` are those on latency (per s), energy (per J) and drift that the objective stands for.
     ``objective`` is null where the plan breaks a limit. A proof holds for the scenario's planning section as it was:
     ``planning_fingerprint``.
+
+    Where an accuracy is aimed at, ``target`` is it and ``rounds_to_target`` are the rounds that the learning curve
+    needs at the plan's drift (null where it never gets there): ``objective = rounds_to_target * latency_s``, or
+    ``* energy_j``. Other outcomes are written without the two.
     """
 
     method: str
@@ -40,6 +47,13 @@ class Outcome(Frozen):
     fixed: tuple[str, ...]
     planning_fingerprint: str
     plan: Plan
+    target: float | None = None
+    rounds_to_target: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_idle_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return data if self.target is not None else {k: v for k, v in data.items() if k not in ACCURACY_FIELDS}
 
 
 def relative_gap(value: float, bound: float) -> float:

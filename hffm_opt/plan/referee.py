@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hffm_opt.errors import Finding, InputError
-from hffm_opt.plan.broadcast import broadcast_costs
 from hffm_opt.plan.circulation import Tier, drift, hands_in, kind_of_round, tiers, top_kind
 from hffm_opt.plan.limits import limit_violations
 from hffm_opt.plan.model import Plan
@@ -45,16 +44,6 @@ class Evaluation:
     cycle_rounds: int
     violations: tuple[Finding, ...]
     breakdown: Breakdown
-
-
-@dataclass(frozen=True)
-class RunCost:
-    """Predicted totals of a run of some rounds."""
-
-    rounds: int
-    latency_s: float
-    energy_j: float
-    bits: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +151,7 @@ def cycle_kinds(problem: Problem, plan: Plan) -> list[int]:
     return [kind_of_round(k, top) for k in range(1, (1 << top) + 1)]
 
 
-def _walk(rounds: Sequence[tuple[KindCosts, int]], afterwards: Mapping[int, Floats] | None = None) -> float:
+def walk(rounds: Sequence[tuple[KindCosts, int]], afterwards: Mapping[int, Floats] | None = None) -> float:
     """Return the seconds of a sequence of rounds, each with its costs and kind: cells meet at cloud events only.
 
     ``afterwards`` maps a round (from 1) to the seconds [cells] that each cell spends after it.
@@ -178,44 +167,6 @@ def _walk(rounds: Sequence[tuple[KindCosts, int]], afterwards: Mapping[int, Floa
         if afterwards and number in afterwards:
             elapsed = elapsed + afterwards[number]
     return total + float(elapsed.max())
-
-
-def run_cost(problem: Problem, plan: Plan, rounds: int) -> RunCost:
-    """Return the predicted totals of the first ``rounds`` rounds (no collection: training goes on).
-
-    Raises:
-        InputError: the plan does not fit the problem.
-    """
-    return schedule_cost(problem, ((1, plan),), rounds)
-
-
-def schedule_cost(
-    problem: Problem, plans: Sequence[tuple[int, Plan]], rounds: int, broadcasts: Sequence[tuple[int, int]] = ()
-) -> RunCost:
-    """Return the predicted totals of the first ``rounds`` rounds under plans that take over from one another.
-
-    Args:
-        problem: the compiled scenario.
-        plans: the first round (from 1) of each plan, and the plan, in order; the first one starts with round 1.
-        rounds: how many rounds.
-        broadcasts: (round, bits) of what the cloud sends to all devices right after its average in a round, at most
-            once a round (see :mod:`.broadcast`).
-
-    Raises:
-        InputError: a plan does not fit the problem.
-    """
-    found = [(first, kind_costs(problem, plan)) for first, plan in plans]
-    walked = []
-    for number in range(1, rounds + 1):
-        costs = [each for first, each in found if first <= number][-1]
-        walked.append((costs, kind_of_round(number, costs.top)))
-    sent = broadcast_costs(problem, plans, [each for each in broadcasts if each[0] <= rounds])
-    return RunCost(
-        rounds,
-        _walk(walked, {number: cost.seconds for number, cost in sent.items()}),
-        float(sum(costs.energy_j[kind].sum() for costs, kind in walked)) + sum(cost.joules for cost in sent.values()),
-        float(sum(costs.bits[kind].sum() for costs, kind in walked)) + sum(cost.bits for cost in sent.values()),
-    )
 
 
 def evaluate_plan(problem: Problem, plan: Plan, max_drift: float | None = None) -> Evaluation:
@@ -245,7 +196,7 @@ def evaluate_plan(problem: Problem, plan: Plan, max_drift: float | None = None) 
     violations = tuple(limit_violations(problem, plan, max_drift))
     return Evaluation(
         feasible=not violations,
-        latency_s=_walk([(costs, kind) for kind in kinds]) / length,
+        latency_s=walk([(costs, kind) for kind in kinds]) / length,
         energy_j=float(sum(n * costs.energy_j[k].sum() for k, n in counts.items())) / length,
         drift=drift(problem, plan.circulation),
         bits=float(sum(n * costs.bits[k].sum() for k, n in counts.items())) / length,

@@ -24,9 +24,21 @@ class _Fading:
         self._given = {(link.source, link.target): link.fading for link in scenario.links}
         self._rayleigh = scenario.physics.fading == "rayleigh"
         self._seed = scenario.seed
+        radio = scenario.radio
+        self._factors = {} if radio is None else {(g.source, g.target): g.factor for g in radio.gains}
+        self._draw = None if radio is None else radio.draw
 
     def both_ways(self, one: str, other: str) -> tuple[float, float]:
         """Return the fading from one node to another, and back."""
+        there, back = self._stated(one, other)
+        if self._draw is not None:
+            drawn = float(derive(self._draw, *sorted((one, other))).exponential())
+            there, back = there * drawn, back * drawn
+        if not self._factors:
+            return there, back
+        return there * self._factors.get((one, other), 1.0), back * self._factors.get((other, one), 1.0)
+
+    def _stated(self, one: str, other: str) -> tuple[float, float]:
         there, back = self._given.get((one, other)), self._given.get((other, one))
         either = there if there is not None else back if back is not None else self._drawn(one, other)
         return either if there is None else there, either if back is None else back

@@ -65,6 +65,8 @@ def centralised_scenario(scenario: Scenario) -> Scenario:
             "devices": (whole,),
             "links": (),
             "inference": None,
+            "radio": None,
+            "changes": None,
             "planning": scenario.planning.model_copy(update={"drift_max": None, "association": None}),
         }
     )

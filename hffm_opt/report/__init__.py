@@ -1,4 +1,4 @@
-"""One self-contained HTML page about one or several runs."""
+"""One self-contained HTML page about one or several runs, and its figures as files."""
 
 from hffm_opt.report.compared import ComparedMethods
 from hffm_opt.report.run import Run, read_run

@@ -10,7 +10,10 @@ import numpy as np
 from hffm_opt.plan.nominal import power_cap_w
 from hffm_opt.problem.model import Cell
 from hffm_opt.report.flows import Flow, KindFlows
+from hffm_opt.report.in_force import InForce
 from hffm_opt.report.run import Run
+
+Planned = InForce | Run
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,15 @@ class Spread:
         return cls(min(values), float(np.median(values)), max(values))
 
 
-def link_shares(run: Run, cell: Cell, flows: Sequence[Flow]) -> tuple[LinkShare, ...]:
+def link_shares(planned: Planned, cell: Cell, flows: Sequence[Flow]) -> tuple[LinkShare, ...]:
     """Return what each radio link of a cell gets, in the order of the events."""
-    return tuple(_share(run, cell, flow) for flow in flows if flow.arc.bandwidth_hz is not None)
+    return tuple(_share(planned, cell, flow) for flow in flows if flow.arc.bandwidth_hz is not None)
 
 
-def _share(run: Run, cell: Cell, flow: Flow) -> LinkShare:
+def _share(planned: Planned, cell: Cell, flow: Flow) -> LinkShare:
     assert flow.arc.bandwidth_hz is not None and flow.arc.power_w is not None
     budget = getattr(cell.edge, f"{flow.band}_bandwidth_hz")
-    cap = power_cap_w(run.problem, cell, flow.source, flow.target)
+    cap = power_cap_w(planned.problem, cell, flow.source, flow.target)
     return LinkShare(
         source=flow.source,
         target=flow.target,
@@ -72,12 +75,12 @@ class BandSummary:
     power_share: Spread
 
 
-def band_summaries(run: Run, flows: KindFlows) -> tuple[BandSummary, ...]:
+def band_summaries(planned: Planned, flows: KindFlows) -> tuple[BandSummary, ...]:
     """Return the summary of each band that is used."""
     shares = [
         share
-        for cell, cell_flows in zip(run.problem.cells, flows.cells, strict=True)
-        for share in link_shares(run, cell, cell_flows)
+        for cell, cell_flows in zip(planned.problem.cells, flows.cells, strict=True)
+        for share in link_shares(planned, cell, cell_flows)
     ]
     found = []
     for band in ("d2d", "uplink", "downlink"):
@@ -88,17 +91,17 @@ def band_summaries(run: Run, flows: KindFlows) -> tuple[BandSummary, ...]:
     return tuple(found)
 
 
-def cpu_spread(run: Run, kind: int) -> Spread:
+def cpu_spread(planned: Planned, kind: int) -> Spread:
     """Return the spread over devices of the CPU frequency as a share of the highest."""
     shares = []
-    for cell, cell_plan in zip(run.problem.cells, run.plan.cells, strict=True):
+    for cell, cell_plan in zip(planned.problem.cells, planned.plan.cells, strict=True):
         given = cell_plan.rounds[kind].cpu_hz
         for row, name in zip(cell.members, cell.names, strict=True):
-            shares.append(given[name] / float(run.problem.cpu_max_hz[row]))
+            shares.append(given[name] / float(planned.problem.cpu_max_hz[row]))
     return Spread.of(shares)
 
 
-def slowest_cell(run: Run) -> Cell:
+def slowest_cell(planned: Planned) -> Cell:
     """Return the cell that is longest at work per round."""
-    busy = run.evaluation.breakdown.busy_by_cell_s
-    return max(run.problem.cells, key=lambda cell: busy[cell.edge.name])
+    busy = planned.evaluation.breakdown.busy_by_cell_s
+    return max(planned.problem.cells, key=lambda cell: busy[cell.edge.name])

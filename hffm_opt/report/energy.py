@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 
 from hffm_opt.plan.broadcast import broadcast_costs
 from hffm_opt.plan.circulation import kind_of_round
+from hffm_opt.plan.notice import notices
 from hffm_opt.plan.referee import kind_costs
+from hffm_opt.report.in_force import plans_in_force
 from hffm_opt.report.run import Run
 from hffm_opt.scenario.model import CLOUD
 from hffm_opt.trace.ledger import LedgerEntry
@@ -43,24 +45,27 @@ def measured_energy(run: Run) -> dict[str, dict[str, float]]:
     """Return the joules of the whole run, by cell and then by band."""
     found: dict[str, defaultdict[str, float]] = {c.edge.name: defaultdict(float) for c in run.problem.cells}
     for entry in run.trace.ledger.entries():
-        found[entry.cell][band_of(entry)] += entry.joules
+        found.setdefault(entry.cell, defaultdict(float))[band_of(entry)] += entry.joules
     return {cell: dict(bands) for cell, bands in found.items()}
 
 
 def predicted_energy(run: Run) -> dict[str, float]:
     """Return the joules that the referee predicts for as many rounds as were run, by band."""
-    plans = run.trace.plans(run.plan)
-    ends = [*(first - 1 for first, _ in plans[1:]), run.rounds]
+    plans = plans_in_force(run)
     found: defaultdict[str, float] = defaultdict(float)
-    for (first, plan), last in zip(plans, ends, strict=True):
-        costs = kind_costs(run.problem, plan)
-        times = Counter(kind_of_round(number, costs.top) for number in range(first, min(last, run.rounds) + 1))
+    for each in plans:
+        costs = kind_costs(each.problem, each.plan)
+        times = Counter(kind_of_round(number, costs.top) for number in range(each.first, each.last + 1))
         for kind, count in times.items():
             for cost in costs.rounds[kind]:
                 for band, joules in cost.tally.energy_by_band.items():
                     found[band] += count * joules
     sent = [(each.round, each.bits) for each in run.trace.broadcasts]
-    for broadcast in broadcast_costs(run.problem, plans, sent).values():
+    for broadcast in broadcast_costs(run.problem, run.trace.plans(run.plan), sent).values():
         for band, joules in broadcast.joules_by_band.items():
             found[band] += joules
+    for revision, before in zip(run.trace.revisions, plans, strict=False):
+        for notice in notices(before.problem, revision.notice_bits) if revision.notice_bits else ():
+            found["backhaul"] += notice.backhaul.joules(notice.bits)
+            found["downlink"] += notice.downlink.joules(notice.bits) if notice.downlink else 0.0
     return dict(found)

@@ -20,7 +20,10 @@ FlowEvent = Literal["gather", "scatter", "uplink", "downlink", "direct-up", "dir
 
 @dataclass(frozen=True)
 class Flow:
-    """One transmission: from node to node, as part of which event, over which band, with how many bits and joules."""
+    """One transmission: from node to node, as part of which event, over which band, with how many bits and joules.
+
+    ``by_module`` are the bits of each module that is in it.
+    """
 
     event: FlowEvent
     source: str
@@ -30,6 +33,7 @@ class Flow:
     seconds: float
     joules: float
     arc: Arc
+    by_module: tuple[tuple[str, float], ...]
 
     @property
     def upward(self) -> bool:
@@ -94,6 +98,11 @@ def _flows(problem: Problem, cell: Cell, tree: IndexedTree | None, owners: Bools
             t.seconds,
             t.joules,
             tree.arc[t.target if outward else t.source],
+            tuple(
+                (module, copies * float(bits))
+                for module, copies, bits in zip(problem.modules, t.copies, problem.payload_bit, strict=True)
+                if copies > 0
+            ),
         )
         for t in cost.transfers
     )

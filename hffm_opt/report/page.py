@@ -9,14 +9,22 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hffm_opt.errors import InputError
+from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report import numbers
 from hffm_opt.report.compared import ComparedMethod, ComparedMethods, DrawnFigure
-from hffm_opt.report.figures.accuracy import accuracy_figure
+from hffm_opt.report.figures.accuracy import accuracy_figure, changes_at
+from hffm_opt.report.figures.front import front_figure
 from hffm_opt.report.figures.series import Series, series
+from hffm_opt.report.repeats import RunGroup, interval_words, run_groups
+from hffm_opt.report.replay import MOST_TRANSFERS
 from hffm_opt.report.run import Run
+from hffm_opt.report.runs_table import group_rows, headline
 from hffm_opt.report.svg import Drawing
-from hffm_opt.report.view import run_view
+from hffm_opt.report.view import MOST_CELLS, RunView, run_view
 from hffm_opt.report.words import certificate, phase_words, saving, to_common_target
+
+_WITH_CELLS = 4  # runs whose cells are drawn by themselves; a page about many would grow too large to open on a phone
 
 
 @dataclass(frozen=True)
@@ -47,34 +55,111 @@ class TaskFigures:
     against_energy: Drawing
 
 
-def render(runs: Sequence[Run], comparison: ComparedMethods | None) -> str:
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """All that the page shows, and the drawings of which there are files too."""
+
+    runs: tuple[Run, ...]
+    groups: tuple[RunGroup, ...]
+    labels: tuple[str, ...]
+    views: tuple[RunView, ...]
+    comparison: ComparedMethods | None
+    tasks: tuple[TaskFigures, ...]
+    front: Drawing | None
+
+
+def contents(
+    runs: Sequence[Run],
+    comparison: ComparedMethods | None,
+    front: ParetoFront | None = None,
+) -> Contents:
+    """Return what a page about runs shows.
+
+    Args:
+        runs: at least one; the first one, and those that differ from it in the seed alone, are featured.
+        comparison: methods planned for the first run's scenario.
+        front: the latency-energy front of the first run's scenario.
+    """
+    groups = run_groups(runs)
+    labels = group_labels(groups)
+    most = MOST_TRANSFERS // len(groups)
+    views = (run_view(g.first, f"r{i}", most, MOST_CELLS if i < _WITH_CELLS else 0) for i, g in enumerate(groups))
+    return Contents(
+        runs=tuple(runs),
+        groups=groups,
+        labels=labels,
+        views=tuple(views),
+        comparison=comparison,
+        tasks=_tasks(groups, labels),
+        front=None if front is None else _front(front, comparison, groups, labels),
+    )
+
+
+def render(page: Contents) -> str:
     """Return the page as text; equal input gives equal bytes."""
+    runs, groups, comparison = page.runs, page.groups, page.comparison
     measurements = [run.measurement for run in runs]
+    target = to_common_target(measurements)
     template = _environment().get_template("report.html.j2")
     return template.render(
+        page=page,
         runs=runs,
-        labels=run_labels(runs),
-        looks=[series(i) for i in range(len(runs))],
-        views=[run_view(run, f"r{i}") for i, run in enumerate(runs)],
-        certificates=[certificate(run.outcome) for run in runs],
+        labels=page.labels,
+        looks=[series(i) for i in range(len(groups))],
+        views=page.views,
+        certificates=[certificate(group.first.outcome) for group in groups],
         phases=[phase_words(m) for m in measurements],
-        saving=saving(runs, comparison),
-        target=to_common_target(measurements),
+        saving=saving(groups, comparison),
+        rows=group_rows(runs, groups, target),
+        headline=headline(groups[0]),
+        target=target,
+        intervals=interval_words([group.count for group in groups]),
+        changes=any(changes_at(group, "clock_s") for group in groups),
         comparison=comparison,
         compared=[] if comparison is None else _compared(comparison),
-        tasks=_tasks(runs),
+        tasks=page.tasks,
         several_scenarios=len({m.fingerprint for m in measurements}) > 1,
         n=numbers,
     )
 
 
-def run_labels(runs: Sequence[Run]) -> list[str]:
-    """Return a name for every run: its method, with the directory's name where the method alone is not unique."""
-    methods = [run.measurement.method for run in runs]
-    return [
-        method if methods.count(method) == 1 else f"{method} ({run.name})"
-        for method, run in zip(methods, runs, strict=True)
-    ]
+def group_labels(groups: Sequence[RunGroup]) -> tuple[str, ...]:
+    """Return a name for every group: its method, with the directory's name where that is not unique, and its seeds."""
+    methods = [group.first.measurement.method for group in groups]
+    labels = []
+    for method, group in zip(methods, groups, strict=True):
+        more = [group.first.name] if methods.count(method) > 1 else []
+        more += [f"{group.count} seeds"] if group.count > 1 else []
+        labels.append(f"{method} ({', '.join(more)})" if more else method)
+    return tuple(labels)
+
+
+def _front(
+    front: ParetoFront, comparison: ComparedMethods | None, groups: Sequence[RunGroup], labels: Sequence[str]
+) -> Drawing:
+    """Draw the front with the plans that were run, and beside them the other methods of the comparison.
+
+    Raises:
+        InputError: the front is of another scenario than all runs.
+    """
+    plans = {
+        label: (group.first.evaluation.latency_s, group.first.evaluation.energy_j)
+        for label, group in zip(labels, groups, strict=True)
+        if group.first.plan.scenario.fingerprint == front.scenario.fingerprint
+    }
+    if not plans:
+        raise InputError.one(
+            "--front",
+            f"it is the front of scenario '{front.scenario.name}' ({front.scenario.fingerprint[:12]}), and no run is",
+            "plan one for the scenario that was run: hffm plan SCENARIO --objective pareto -o FILE",
+        )
+    run = {group.first.measurement.method for group in groups}
+    beside = {
+        row.method: (row.latency_s, row.energy_j)
+        for row in (() if comparison is None else comparison.rows)
+        if row.feasible and row.latency_s is not None and row.energy_j is not None and row.method not in run
+    }
+    return front_figure(front, beside, plans)
 
 
 def _compared(comparison: ComparedMethods) -> list[ComparedRow]:
@@ -99,17 +184,16 @@ def _bar(value: float | None, largest: float, drawn: DrawnFigure | None) -> Bar:
     return Bar(numbers.number(value), round(100 * value / largest, 2) if largest > 0 else 0.0, draws)
 
 
-def _tasks(runs: Sequence[Run]) -> list[TaskFigures]:
-    measurements, labels = [run.measurement for run in runs], run_labels(runs)
-    names = dict.fromkeys(task for m in measurements for point in m.curve for task in point.accuracy)
-    return [
+def _tasks(groups: Sequence[RunGroup], labels: Sequence[str]) -> tuple[TaskFigures, ...]:
+    names = dict.fromkeys(task for group in groups for point in group.curve for task in point.accuracy)
+    return tuple(
         TaskFigures(
             task,
-            accuracy_figure(measurements, labels, task, "clock_s", f"t{i}-time"),
-            accuracy_figure(measurements, labels, task, "energy_j", f"t{i}-energy"),
+            accuracy_figure(groups, labels, task, "clock_s", f"t{i}-time"),
+            accuracy_figure(groups, labels, task, "energy_j", f"t{i}-energy"),
         )
         for i, task in enumerate(names)
-    ]
+    )
 
 
 @cache
@@ -123,6 +207,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["drawing"] = _drawing
+    environment.filters["drawn_data"] = _data
     environment.filters["css_border"] = _css_border
     # Style and script are the package's own files; everything else in the page is escaped.
     environment.globals["asset"] = lambda name: Markup(loader.get_source(environment, name)[0])
@@ -132,6 +217,12 @@ def _environment() -> Environment:
 def _drawing(drawing: Drawing) -> Markup:
     """Pass a drawing through unescaped: the SVG writer has escaped the texts in it."""
     return Markup(drawing.svg)
+
+
+def _data(json: str) -> Markup:
+    """Pass JSON through unescaped: it has no mark that could end the element it stands in."""
+    assert "<" not in json
+    return Markup(json)
 
 
 def _css_border(look: Series) -> str:

@@ -16,7 +16,8 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.read import parse_scenario
 from hffm_opt.serial import ModelT, parse_text, read_text, validate
-from hffm_opt.trace.files import LEDGER, METRICS, TRACE, read_trace
+from hffm_opt.trace.files import LEDGER, read_trace
+from hffm_opt.trace.metrics import METRICS, TRACE
 from hffm_opt.trace.model import Trace
 
 SCENARIO, PLAN, OUTCOME, MEASUREMENT = "scenario.yaml", "plan.json", "outcome.json", "measurement.json"

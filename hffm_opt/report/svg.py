@@ -9,15 +9,17 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from hffm_opt.report.legend import Key, add_legend
 
 # Name of the CSS variable -> the colour that stands for it while drawing. Each must occur once.
 INKS = {
@@ -31,9 +33,15 @@ INKS = {
     "downlink": "#9c4a88",
     "cloud": "#c25400",
     "compute": "#78808a",
+    "group1": "#1c2c78",
+    "group2": "#8a3a10",
+    "group3": "#12807a",
+    "group4": "#b01fce",
+    "group5": "#8a9600",
 }
 _RC = {
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
@@ -57,18 +65,26 @@ _RC = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+_CANVASES = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
+_NAMELESS = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _VARIABLES = {value: f"var(--{name})" for name, value in INKS.items()}
 _HEX = re.compile("|".join(_VARIABLES), re.IGNORECASE)
-_PALETTE = re.compile(r":root \{.*?^\}\n@media \(prefers-color-scheme: dark\) \{.*?^\}\n", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"#(?=[A-Za-z_])")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as SVG text, with the words that say what it shows to those who cannot see it."""
+    """A figure as SVG text, with the words that say what it shows to those who cannot see it.
+
+    ``file`` draws it anew, with its legend and in the colours of light pages, as an SVG or a PDF file.
+    """
 
     svg: str
     label: str
+    file: Callable[[Literal["svg", "pdf"]], bytes]
 
 
 @contextmanager
@@ -79,7 +95,14 @@ def _style(identity: str) -> Iterator[None]:
         yield
 
 
-def draw(identity: str, label: str, width_in: float, height_in: float, paint: Callable[[Any], None]) -> Drawing:
+def draw(
+    identity: str,
+    label: str,
+    width_in: float,
+    height_in: float,
+    paint: Callable[[Any], None],
+    legend: Sequence[Key] = (),
+) -> Drawing:
     """Draw a figure and return it as SVG for the page.
 
     Args:
@@ -88,27 +111,23 @@ def draw(identity: str, label: str, width_in: float, height_in: float, paint: Ca
         width_in: width in inches of 72 SVG units; the page scales it.
         height_in: height.
         paint: draws on the empty figure that it is given.
+        legend: what a file of the figure says besides.
     """
-    with _style(identity):
-        figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        FigureCanvasSVG(figure)
-        paint(figure)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return Drawing(_for_page(stream.getvalue(), identity, label), label)
 
+    def save(kind: str, keys: Sequence[Key], **how: Any) -> bytes:
+        with _style(identity):
+            figure = Figure(figsize=(width_in, height_in), layout="constrained")
+            _CANVASES[kind](figure)
+            paint(figure)
+            add_legend(figure, keys, INKS)
+            stream = io.BytesIO()
+            figure.savefig(stream, format=kind, transparent=True, metadata=_NAMELESS[kind], **how)
+        return stream.getvalue()
 
-def standalone(drawing: Drawing) -> str:
-    """Return a drawing as an SVG file of its own, with the page's colours for light and for dark displays."""
-    css = (resources.files("hffm_opt.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    found = _PALETTE.match(css)
-    assert found is not None
-    svg = ET.fromstring(drawing.svg)
-    svg.set("xmlns", "http://www.w3.org/2000/svg")
-    style = ET.Element("style")
-    style.text = f"{found.group()}svg {{ background: var(--paper); }}\n"
-    svg.insert(0, style)
-    return ET.tostring(svg, encoding="unicode") + "\n"
+    def file(kind: Literal["svg", "pdf"]) -> bytes:
+        return save(kind, legend, bbox_inches="tight", pad_inches=0.06)
+
+    return Drawing(for_page(save("svg", ()).decode(), identity, label), label, file)
 
 
 def shortened(name: str, longest: int) -> str:
@@ -120,7 +139,8 @@ def shortened(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _for_page(text: str, identity: str, label: str) -> str:
+def for_page(text: str, identity: str, label: str) -> str:
+    """Return an SVG of matplotlib with the page's colours and no identifiers but its own."""
     root = ET.fromstring(text)
     for element in root.iter():
         for child in [c for c in element if c.tag.endswith("}metadata")]:

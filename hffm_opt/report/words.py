@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from hffm_opt.measurement.model import Measurement, Target
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.report.compared import ComparedMethods, strongest_other
 from hffm_opt.report.numbers import change, gap, joules, number, percent, seconds
-from hffm_opt.report.run import Run
+from hffm_opt.report.repeats import RunGroup
 
 _TIERS = {
     "local": "training alone",
@@ -21,6 +22,9 @@ _TIERS = {
 
 def objective_words(outcome: Outcome) -> str:
     """Return what an outcome's objective is, with its weights."""
+    if outcome.target is not None:
+        unit = "seconds" if outcome.objective_name == "time-to-accuracy" else "joules"
+        return f"the {unit} of all rounds to an accuracy of {number(outcome.target)}"
     if outcome.objective_name != "weighted":
         return f"the {outcome.objective_name} per round"
     parts = ("s of latency", "J of energy", "unit of drift")
@@ -55,22 +59,22 @@ class Saving:
     basis: str
 
 
-def saving(runs: Sequence[Run], comparison: ComparedMethods | None) -> Saving | None:
-    """Return what the first run saves per round against the strongest alternative at hand.
+def saving(groups: Sequence[RunGroup], comparison: ComparedMethods | None) -> Saving | None:
+    """Return what the first group of runs saves per round, on average, against the strongest alternative at hand.
 
     Other runs of the same scenario come first, since they were measured: of those whose plans keep every limit (if
-    there are any) the one with the least product of latency and energy. Then the best feasible method of the
+    there are any) the ones with the least product of latency and energy. Then the best feasible method of the
     comparison. None where there is neither.
     """
-    subject = runs[0]
-    others = [run for run in runs[1:] if run.measurement.fingerprint == subject.measurement.fingerprint]
+    subject = groups[0].first
+    others = [g for g in groups[1:] if g.first.measurement.fingerprint == subject.measurement.fingerprint]
     if others:
         best = min(
-            others, key=lambda run: (not run.outcome.feasible, _per_round(run)[0] * _per_round(run)[1], run.name)
+            others, key=lambda g: (not g.first.outcome.feasible, _per_round(g)[0] * _per_round(g)[1], g.first.name)
         )
-        (latency, energy), found = _per_round(subject), _per_round(best)
-        reference, basis = best.measurement.method, f"Both measured{_accuracies(subject, best)}."
-        if not best.outcome.feasible:
+        (latency, energy), found = _per_round(groups[0]), _per_round(best)
+        reference, basis = best.first.measurement.method, f"Both measured{_accuracies(groups[0], best)}."
+        if not best.first.outcome.feasible:
             basis += " Its plan breaks a limit of the scenario."
     else:
         row = None if comparison is None else strongest_other(comparison, subject.measurement.method)
@@ -94,16 +98,22 @@ def _less(show: Callable[[float], str], per_round: float, rounds: int) -> str:
     return f"{show(abs(per_round) * rounds)} {'less' if per_round >= 0 else 'more'}"
 
 
-def _accuracies(subject: Run, other: Run) -> str:
-    """Return the mean accuracies at the headline points, where both have one."""
-    points = subject.measurement.headline, other.measurement.headline
-    if points[0] is None or points[1] is None:
+def _accuracies(subject: RunGroup, other: RunGroup) -> str:
+    """Return the mean accuracies at the headline points, where all have one."""
+    means = [
+        [point.mean for run in group.runs if (point := run.measurement.headline) is not None]
+        for group in (subject, other)
+    ]
+    if any(len(found) < group.count for found, group in zip(means, (subject, other), strict=True)):
         return ""
-    return f", at a mean accuracy of {percent(points[0].mean)} against {percent(points[1].mean)}"
+    return f", at a mean accuracy of {percent(fmean(means[0]))} against {percent(fmean(means[1]))}"
 
 
-def _per_round(run: Run) -> tuple[float, float]:
-    return run.measurement.measured.latency_s / run.rounds, run.measurement.measured.energy_j / run.rounds
+def _per_round(group: RunGroup) -> tuple[float, float]:
+    return (
+        group.over(lambda m: m.measured.latency_s / m.rounds).mean,
+        group.over(lambda m: m.measured.energy_j / m.rounds).mean,
+    )
 
 
 def phase_words(measurement: Measurement) -> str:

@@ -1,28 +1,45 @@
-"""Run directories in, one HTML file out."""
+"""Run directories in; one HTML file out, and its figures as files if asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hffm_opt.errors import Finding, InputError
+from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report.compared import ComparedMethods
 from hffm_opt.report.run import Run, read_run
 from hffm_opt.serial import write_text
+from hffm_opt.steps import pieces
+
+Progress = Callable[[str], None]
 
 
-def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMethods | None = None) -> Path:
+def write_report(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    comparison: ComparedMethods | None = None,
+    progress: Progress = lambda _: None,
+    front: ParetoFront | None = None,
+    figures: Path | None = None,
+) -> Path:
     """Write one self-contained HTML page about one or several runs and return its path.
 
-    The page needs no network and no other file. Equal input gives equal bytes.
+    The page needs no network and no other file. Equal input gives equal bytes. Runs of one method on one scenario that
+    differ in the seed alone are shown as their mean with an interval.
 
     Args:
         run_dirs: run directories as ``hffm train`` writes them. The first is the one that the headline is about.
         out: where to write the page.
         comparison: methods planned for the first run's scenario, as :func:`hffm_opt.compare` returns them.
+        progress: told which run is read, and when the page is drawn.
+        front: the latency-energy front of a run's scenario, as :func:`hffm_opt.pareto` returns it.
+        figures: a directory to write every figure to, as SVG and as PDF.
 
     Raises:
-        InputError: no directory, or directories that are missing, incomplete or broken; all findings at once.
+        InputError: no directory, or directories that are missing, incomplete or broken, all findings at once; the front
+            of another scenario.
 
     Example:
         >>> write_report([], Path("report.html"))
@@ -30,12 +47,22 @@ def write_report(run_dirs: Sequence[Path], out: Path, *, comparison: ComparedMet
         ...
         hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
     """
-    write_text(out, render_report(read_runs(run_dirs), comparison=comparison))
+    begin = pieces(progress, len(run_dirs) + 1)
+    runs = read_runs(run_dirs, begin)
+    begin("drawing the page")
+    # matplotlib takes long to load, and reading a broken directory should not wait for it.
+    from hffm_opt.report.files import write_figures
+    from hffm_opt.report.page import contents, render
+
+    page = contents(runs, comparison, front)
+    write_text(out, render(page))
+    if figures is not None:
+        write_figures(page, figures)
     return out
 
 
-def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
-    """Read run directories.
+def read_runs(run_dirs: Sequence[Path], progress: Progress = lambda _: None) -> tuple[Run, ...]:
+    """Read run directories, and tell which.
 
     Raises:
         InputError: as :func:`write_report`.
@@ -46,6 +73,7 @@ def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
     findings: list[Finding] = []
     sources: list[str] = []
     for directory in run_dirs:
+        progress(f"reading {directory}")
         try:
             runs.append(read_run(Path(directory)))
         except InputError as error:
@@ -56,9 +84,13 @@ def read_runs(run_dirs: Sequence[Path]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def render_report(runs: Sequence[Run], *, comparison: ComparedMethods | None = None) -> str:
-    """Return the page about at least one run as text."""
-    # matplotlib takes long to load, and reading a broken directory should not wait for it.
-    from hffm_opt.report.page import render
+def render_report(
+    runs: Sequence[Run],
+    *,
+    comparison: ComparedMethods | None = None,
+    front: ParetoFront | None = None,
+) -> str:
+    """Return the page about at least one run as text; the arguments are those of :func:`write_report`."""
+    from hffm_opt.report.page import contents, render
 
-    return render(runs, comparison)
+    return render(contents(runs, comparison, front))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from hffm_opt.errors import Finding
+from hffm_opt.scenario.changes import Fade, Fail
 from hffm_opt.scenario.inference import inference_section
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 from hffm_opt.scenario.ownership import ownable_modules, owns
@@ -51,6 +52,28 @@ def known_references(scenario: Scenario) -> Iterator[Finding]:
             name = getattr(link, end)
             if name not in nodes:
                 yield Finding(f"links[{i}].{end}", f"no node is named '{name}'", _near(name, nodes))
+
+
+def known_in_changes(scenario: Scenario) -> Iterator[Finding]:
+    """Changes happen to nodes there are, links fail between devices, and what begins ends later."""
+    devices = {d.name for d in scenario.devices}
+    nodes = devices | {e.name for e in scenario.edges}
+    for i, gain in enumerate(() if scenario.radio is None else scenario.radio.gains):
+        for end in ("source", "target"):
+            if getattr(gain, end) not in nodes:
+                message = f"no node is named '{getattr(gain, end)}'"
+                yield Finding(f"radio.gains[{i}].{end}", message, _near(getattr(gain, end), nodes))
+    for i, change in enumerate(() if scenario.changes is None else scenario.changes.events):
+        path, until = f"changes.events[{i}]", getattr(change, "until", None)
+        for end in ("source", "target", "device"):
+            name, known = getattr(change, end, None), nodes if isinstance(change, Fade) else devices
+            if name is not None and name not in known:
+                what = "node" if isinstance(change, Fade) else "device"
+                yield Finding(f"{path}.{end}", f"no {what} is named '{name}'", _near(name, known))
+        if isinstance(change, Fade | Fail) and change.source == change.target:
+            yield Finding(path, f"'{change.source}' has no link to itself", "name two nodes")
+        if until is not None and until <= change.round:
+            yield Finding(f"{path}.until", f"round {until} is not after round {change.round}", "give a later one")
 
 
 def unique_links(scenario: Scenario) -> Iterator[Finding]:
@@ -153,6 +176,7 @@ def planning_menu(scenario: Scenario) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     unique_names,
     known_references,
+    known_in_changes,
     unique_links,
     device_limits,
     anyone_trains,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -37,6 +37,7 @@ from hffm_opt.scenario.model import (
 )
 from hffm_opt.scenario.projection import centroid_deg, tangent_plane_m
 from hffm_opt.seeds import derive
+from hffm_opt.steps import pieces
 from hffm_opt.units import dbm_to_w
 
 Association = Literal["nearest", "capacity-aware"]
@@ -64,6 +65,7 @@ def import_eua(
     max_devices: int | None = None,
     name: str = "eua",
     seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Scenario:
     """Return the scenario of real base stations and users, with correct physics and allocation left to the plan.
 
@@ -78,6 +80,7 @@ def import_eua(
         max_devices: keep this many users, drawn from ``seed``; default all.
         name: name of the scenario.
         seed: seed of the draw, the data's spread and the fading.
+        progress: told what is done.
 
     Raises:
         InputError: faulty files (all faults at once, each with file, line and column) or arguments.
@@ -89,6 +92,8 @@ def import_eua(
             "use up to 80 letters, digits and . _ + - , a letter or digit first",
         )
     _check_arguments(association, max_users_per_edge, max_devices)
+    begin = pieces(progress, 3)
+    begin("reading sites and users")
     sites, users = read_places(Path(sites_csv), Path(users_csv))
     if max_devices is not None and max_devices < len(users):
         kept = derive(seed, "eua", "users").choice(len(users), size=max_devices, replace=False)
@@ -99,11 +104,13 @@ def import_eua(
     places = tangent_plane_m(latitude_deg, longitude_deg, centroid_deg(latitude_deg, longitude_deg)).round(3)
     site_places, user_places = places[: len(sites)], places[len(sites) :]
     distance_m = np.linalg.norm(user_places[:, None, :] - site_places[None, :, :], axis=2)
+    begin("choosing an edge for each user")
     if association == "nearest":
         served = nearest_edges(distance_m)
     else:
         most = max_users_per_edge or math.ceil(CAPACITY_SLACK * len(users) / len(sites))
         served = capacity_aware_edges(distance_m, most)
+    begin("checking the scenario")
     edges = _edges(sites, site_places)
     scenario = Scenario(
         name=name,

@@ -18,6 +18,8 @@ LATER_FIELDS = frozenset(
         "proximal",
         "kept_neurons",
         "realign_every",
+        "radio",
+        "curve",
     }
 )
 

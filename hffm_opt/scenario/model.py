@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.inference import Inference
+from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
 
 CLOUD = "cloud"
@@ -148,6 +150,21 @@ class LinkFading(Frozen):
     fading: Annotated[float, Field(ge=1e-30, le=1e30)]
 
 
+class LinkGain(Frozen):
+    """A factor on the gain of one directed link; 0 is no link."""
+
+    source: Name
+    target: Name
+    factor: Annotated[float, Field(ge=0, le=1e30)]
+
+
+class Radio(Frozen):
+    """How links differ from what path loss and fading make them: factors on gains, and the seed of a round's fading."""
+
+    gains: tuple[LinkGain, ...] = ()
+    draw: Annotated[int, Field(ge=0)] | None = None
+
+
 class Module(Frozen):
     """A part of the model: what it weighs on a link and what it costs per sample.
 
@@ -241,7 +258,8 @@ class Planning(Frozen):
     every event, in both directions: ``max_hops`` arcs on a path, the cellular one included; ``max_fan_in`` children of
     a device, heads included; ``max_uplinks`` devices with a link of their own to the edge server (1: a single uploading
     head). Links past the edge to the cloud are no uplinks. null is no limit. ``association: free`` lets a plan choose
-    the edge that serves each device; else it is the one that the device names, or the nearest.
+    the edge that serves each device; else it is the one that the device names, or the nearest. ``curve`` is
+    the learning curve by which plans reckon the rounds to an accuracy; null is the one fitted to published curves.
     """
 
     periods: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 16)
@@ -254,10 +272,15 @@ class Planning(Frozen):
     max_fan_in: Limit = None
     max_uplinks: Limit = None
     association: Literal["free"] | None = None
+    curve: LearningCurve | None = None
 
 
 class Scenario(Frozen):
-    """A network, an M3T model and its tasks. Read one with :func:`hffm_opt.load_scenario`."""
+    """A network, an M3T model and its tasks. Read one with :func:`hffm_opt.load_scenario`.
+
+    ``radio`` says how links differ from what path loss and fading make them; null is not at all. ``changes`` are what
+    happens to the network while it trains, which plans are not told.
+    """
 
     format: Literal["hffm-scenario/1"] = "hffm-scenario/1"
     name: Name
@@ -272,6 +295,8 @@ class Scenario(Frozen):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     learning: Learning = Learning()
     planning: Planning = Planning()
+    radio: Radio | None = None
+    changes: Changes | None = None
     inference: Inference | None = None
 
     @model_serializer(mode="wrap")
@@ -282,7 +307,7 @@ class Scenario(Frozen):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "inference"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes", "inference"})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)

@@ -18,6 +18,7 @@ from hffm_opt.plan.circulation import top_kind
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.problem.model import Problem
 from hffm_opt.serial import finite, write_text
+from hffm_opt.solvers.engines.file_names import numbered
 from hffm_opt.solvers.engines.highs import HighsModel
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Weights
@@ -128,7 +129,7 @@ def _with_links_given(
                     skipped.append({"what": label, "why": error.findings[0].message})
                     continue
                 unit = set_goal(program, goal)
-                program.model.name(column_names(program, cell.edge.name), [])
+                program.model.name(column_names(program, cell.edge.name))
                 where = "into a head and back" if name == "head" else f"{name} of edge {cell.edge.name}"
                 what = f"relay trees of cell {cell.edge.name} in rounds of kind {j}: {where}"
                 yield _saved(program.model, directory, label, what, unit)
@@ -140,14 +141,12 @@ def _network_choice(
 ) -> Written:
     calendar = _calendar(problem, states)
     program = build_schedule(calendar, weights, rounds.ways(states, calendar.collects))
-    names = [f"column{index}" for index in range(program.model.shape[1])]
+    names = numbered(program.model.families[0])
     for cell, row in zip(problem.cells, program.picks, strict=True):
         for j, columns in enumerate(row):
             for way, column in enumerate(columns):
                 names[column] = f"way[{cell.edge.name},{j},{way}]"
-    spans = [f"{side}[{k}]" for k in range(len(calendar.segments)) for side in ("sigma", "delta")]
-    names[-len(spans) :] = spans
-    program.model.name(names, [])
+    program.model.name(names)
     what = "which of its nondominated ways every cell takes in each kind of round, under the plan's circulation"
     return _saved(program.model, directory, "network", what, 1.0)
 

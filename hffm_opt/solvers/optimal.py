@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
-from hffm_opt.plan.circulation import Circulation, Tier, drift, top_kind
+from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import Master, Weights
-from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
+from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, few_circulations, table_rows
+from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.infeasible import explain, rounded_up
-from hffm_opt.solvers.joint.search import Found, Judge, Judged, search
+from hffm_opt.solvers.joint.search import Found, Judge, Judged, Tell, search
 from hffm_opt.solvers.joint.states import MAX_MODULES, State, first_at_cloud, possible_states, states_of, unclustered
 from hffm_opt.solvers.joint.table_search import TableSearch
 from hffm_opt.solvers.request import Certified, Request, drift_limit
+from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.joint.allocated import AllocatedRounds
@@ -44,6 +48,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
     """
     unit = weight_unit(request)
     latency, energy, penalty = (weight / unit for weight in request.weights())
+    aim = request.aim
     room = 1.0 if problem.fixed_allocation else 1.0 + ROOM
     return Weights(
         latency,
@@ -52,6 +57,7 @@ def weights_of(problem: Problem, request: Request) -> Weights:
         np.inf if request.max_latency_s is None else max(request.max_latency_s * room, LEAST_LIMIT),
         np.inf if request.max_energy_j is None else max(request.max_energy_j * room, LEAST_LIMIT),
         drift_limit(problem, request),
+        None if aim is None else partial(aim[0].rounds_to, aim[1]),
     )
 
 
@@ -103,17 +109,34 @@ class Space:
 
         return polished(self.problem, self.rounds, found.best, found.calendar.first, weights)
 
-    def search(self, weights: Weights, request: Request, judge: Judge, progress: Progress | None) -> Found:
+    def search(self, weights: Weights, request: Request, judge: Judge, tell: Tell | None) -> Found:
         """Return the best of all circulations: from a table where they can be listed, else by the relaxed programs."""
         problem, deadline = self.problem, time.perf_counter() + request.time_limit_s
         states = tuple(state for state in possible_states(problem) if self.rounds.relaying.possible(state))
-        if table_rows(problem) <= MOST:
+        few = weights.rounds is not None and few_circulations(problem, weights, MOST)
+        if few or table_rows(problem) <= MOST:
             table = CirculationTable.of(problem, states, weights)
             table = table if self.hands_in else table.reaching_the_cloud()
             searched = TableSearch(problem, table, judge, self.rounds.support, self.rounds.collection_support, weights)
-            return searched.run(request.gap, deadline, progress)
+            return searched.run(request.gap, deadline, tell, request.start)
+        if weights.rounds is not None:
+            return self._search_by_drift(states, weights, request, judge, tell)
         masters = self.masters(states, weights)
-        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, progress)
+        return search(problem, masters, judge, weights, request.gap, request.time_limit_s, tell)
+
+    def _search_by_drift(
+        self, states: tuple[State, ...], weights: Weights, request: Request, judge: Judge, tell: Tell | None
+    ) -> Found:
+        """Return the best of all circulations where the rounds to a target count, which the programs cannot hold."""
+        deadline = time.perf_counter() + request.time_limit_s
+
+        def least(max_drift: float) -> Found:
+            limited = replace(weights, max_drift=max_drift, rounds=None)
+            left = max(deadline - time.perf_counter(), 0.0)
+            masters = self.masters(states, limited)
+            return search(self.problem, masters, judge, limited, request.gap / 2, left, tell)
+
+        return search_by_drift(self.problem, least, weights, request.gap, deadline)
 
     @property
     def hands_in(self) -> bool:
@@ -145,8 +168,22 @@ class Space:
         }
 
 
-def _judge_held(space: Space, judge: Judge, circulation: Circulation, weights: Weights) -> Found:
-    problem = space.problem
+def _telling(progress: Progress, unit: float | None) -> Tell:
+    """Return what puts a search's figures into words, in the request's own objective; without ``unit`` words alone."""
+
+    def tell(number: int, value: float, best: float, bound: float) -> None:
+        scale = 1.0 if unit is None else unit
+        words = f"{value * scale:.6g}" if value < np.inf else "not better"
+        step = f"circulation {number}: {words} (proven so far: {bound * scale:.6g})"
+        known = unit is not None and best < np.inf
+        progress(Step(step, value=best * scale if known else None, bound=bound * scale if unit is not None else None))
+
+    return tell
+
+
+def _judge_held(space: Space, judge: Judge, request: Request, weights: Weights) -> Found:
+    problem, circulation = space.problem, request.circulation
+    assert circulation is not None
     top = top_kind(circulation)
     states = states_of(circulation, top)
     first = first_at_cloud(states)
@@ -170,6 +207,8 @@ def _judge_held(space: Space, judge: Judge, circulation: Circulation, weights: W
             f"its learning penalty Phi = {penalty:.6g} exceeds drift_max = {weights.max_drift:.6g}",
             f"hold a circulation with shorter periods, or lift the limit: --max-drift {rounded_up(penalty)}",
         )
+    if not np.isfinite(weights.factor(penalty)):
+        raise InfeasibleError(request.out_of_reach(penalty) or ())
     calendar = Calendar.of(problem, top, first)
     judged = judge(states, calendar, weights)
     best = judged if judged.value < np.inf else None
@@ -219,8 +258,10 @@ def _given(
 
     def find(under: Weights) -> Found:
         if request.circulation is not None:
-            return _judge_held(space, judge, request.circulation, under)
-        return space.search(under, request, judge, progress)
+            return _judge_held(space, judge, request, under)
+        # Searches that find out which limit binds have other objectives: their figures would mislead.
+        unit = weight_unit(request) if under is weights else None
+        return space.search(under, request, judge, None if progress is None else _telling(progress, unit))
 
     found = find(weights)
     if found.best is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 
 from hffm_opt.errors import LimitReachedError
 from hffm_opt.plan.front import ParetoFront
@@ -25,6 +26,7 @@ from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.optimal import LEAST_LIMIT, Progress, Space, optimal
 from hffm_opt.solvers.registry import certify
 from hffm_opt.solvers.request import Request
+from hffm_opt.steps import nested
 
 PATIENCE = 1e-2
 """Relative distance from the least energy at which a front ends under free allocation."""
@@ -32,6 +34,8 @@ END_GAP = 1e-2
 """Relative gap at which the search for that end stops: it says where to look, and nothing is claimed of it."""
 SLACK = 1e-6
 """Relative slack of the limits at the ends where links are given; under free allocation it is the gap asked for."""
+ENDS = 3
+"""Searches for the ends of a front, before its points."""
 SAME = 1e-9
 """Relative difference in energy below which two plans are one point."""
 
@@ -55,11 +59,14 @@ def pareto_front(problem: Problem, request: Request, points: int, progress: Prog
         InputError: too many modules for the exact method.
     """
     space = Space(problem)
+    searches = count()
 
     def solve(asked: Request, what: str) -> Outcome:
+        done = next(searches)
+
         def say(text: str) -> None:
             if progress is not None:
-                progress(f"{what}: {text}")
+                progress(nested(what, text, done=done, total=points + ENDS))
 
         say("starting")
         return certify(problem, asked, "optimal", optimal(problem, asked, say, space))

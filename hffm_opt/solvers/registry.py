@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -167,8 +168,13 @@ def solve(problem: Problem, name: str, request: Request, progress: Progress | No
         )
     parts = composition_named(name)
     plan = _function_of(method)(problem, request) if parts is None else compose(problem, request, parts, name)
+    return judged(problem, request, name, plan, time.perf_counter() - started)
+
+
+def judged(problem: Problem, request: Request, name: str, plan: Plan, seconds: float) -> Outcome:
+    """Return the outcome of a plan that nothing is proven about, whoever made it in so many wall-clock seconds."""
     decided = ("circulation", "association", "heads", "trees", "uplinks", "allocation")
-    certified = Certified(plan, None, "heuristic: no proof sought", time.perf_counter() - started, (), decided)
+    certified = Certified(plan, None, "heuristic: no proof sought", seconds, (), decided)
     return certify(problem, request, name, certified)
 
 
@@ -185,14 +191,15 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
     within = (request.max_latency_s is None or verdict.latency_s <= request.max_latency_s * (1 + 1e-6)) and (
         request.max_energy_j is None or verdict.energy_j <= request.max_energy_j * (1 + 1e-6)
     )
-    feasible = bool(verdict.feasible and within)
     value = request.value(verdict.latency_s, verdict.energy_j, verdict.drift)
+    feasible = bool(verdict.feasible and within and math.isfinite(value))
+    rounds = request.rounds_to_target(verdict.drift)
     gap = None
     status: Status = "feasible" if feasible else "infeasible"
     bound = certified.bound
     if bound is not None:
         if not feasible:
-            first = verdict.violations[0] if verdict.violations else "a limit of the request"
+            first = next(iter(verdict.violations), request.out_of_reach(verdict.drift)) or "a limit of the request"
             raise RuntimeError(f"{name}: the referee refuses the plan it proved: {first}")
         # Rounding between the solver's figures and the referee's must not make a bound exceed the value.
         if bound > value * (1 + 1e-6) + 1e-12:
@@ -221,4 +228,6 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
         fixed=certified.fixed,
         planning_fingerprint=problem.scenario.planning_fingerprint(),
         plan=certified.plan,
+        target=request.target if request.aims_at_accuracy else None,
+        rounds_to_target=rounds if rounds is not None and math.isfinite(rounds) else None,
     )

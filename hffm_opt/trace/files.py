@@ -1,4 +1,4 @@
-"""A trace in a run directory: ``trace.json`` (header and checksums), ``metrics.jsonl`` and ``ledger.csv``."""
+"""A trace in a run directory: ``trace.json`` (header and checksums), ``ledger.csv``, and the two files of metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,23 +13,25 @@ from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
 from hffm_opt.trace.ledger import LedgerEntry
-from hffm_opt.trace.model import Broadcast, Revision, RunHeader, Trace
+from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE, metrics_lines, metrics_table
+from hffm_opt.trace.model import Broadcast, Look, Revision, RunHeader, Trace
 
-TRACE, METRICS, LEDGER = "trace.json", "metrics.jsonl", "ledger.csv"
-WEIGHTS, CHECKPOINT = "weights", "checkpoint"  # directories beside them
+LEDGER = "ledger.csv"
+WEIGHTS, CHECKPOINT, BOARD = "weights", "checkpoint", "tensorboard"  # directories beside them
 _NUMBERS = dict.fromkeys(("round", "charged_bits", "serialised_bits"), int) | dict.fromkeys(
     ("start_s", "seconds", "joules"), float
 )
 
 
 class _Index(Frozen):
-    """``trace.json``: the header, changes of plan and broadcasts if any, and the SHA-256 of the files beside it."""
+    """``trace.json``: header, changes of plan, looks and broadcasts if any, and the SHA-256 of the files beside it."""
 
     format: Literal["hffm-trace/1"]
     header: RunHeader
     sha256: dict[str, str]
     revisions: tuple[Revision, ...] = ()
     broadcasts: tuple[Broadcast, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 def write_trace(trace: Trace, directory: Path) -> Path:
@@ -38,7 +39,11 @@ def write_trace(trace: Trace, directory: Path) -> Path:
 
     The index is written last, so a directory whose ``trace.json`` can be read is whole.
     """
-    texts = {METRICS: _metrics_text(trace), LEDGER: _ledger_text(trace)}
+    texts = {
+        METRICS: metrics_lines(trace.rounds, trace.accuracy),
+        METRICS_TABLE: metrics_table(trace.header, trace.rounds, trace.accuracy),
+        LEDGER: _ledger_text(trace),
+    }
     for name, text in texts.items():
         write_text(directory / name, text)
     index = _Index(
@@ -47,6 +52,7 @@ def write_trace(trace: Trace, directory: Path) -> Path:
         sha256={name: _digest(text) for name, text in texts.items()},
         revisions=trace.revisions,
         broadcasts=trace.broadcasts,
+        looks=trace.looks,
     )
     write_text(directory / TRACE, dump_json(index))
     return directory / TRACE
@@ -60,7 +66,9 @@ def read_trace(directory: Path) -> Trace:
     """
     path = directory / TRACE
     index = validate(parse_text(read_text(path, "trace"), str(path)), _Index, "trace", str(path))
-    texts = {name: read_text(directory / name, "trace") for name in (METRICS, LEDGER)}
+    # Runs of earlier versions have no table of metrics.
+    names = (METRICS, LEDGER, *([METRICS_TABLE] if METRICS_TABLE in index.sha256 else []))
+    texts = {name: read_text(directory / name, "trace") for name in names}
     for name, text in texts.items():
         if _digest(text) != index.sha256.get(name):
             raise InputError.one(str(directory / name), f"it is not the file that {TRACE} belongs to", "run anew")
@@ -75,21 +83,13 @@ def read_trace(directory: Path) -> Trace:
         "ledger": _ledger_columns(texts[LEDGER]),
         "revisions": [revision.model_dump(mode="json") for revision in index.revisions],
         "broadcasts": [sent.model_dump(mode="json") for sent in index.broadcasts],
+        "looks": [look.model_dump(mode="json") for look in index.looks],
     }
     return validate(data, Trace, "trace", str(directory))
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _metrics_text(trace: Trace) -> str:
-    def lines() -> Iterator[str]:
-        for name, records in (("round", trace.rounds), ("accuracy", trace.accuracy)):
-            for record in records:
-                yield json.dumps({"record": name} | record.model_dump(mode="json"), allow_nan=False) + "\n"
-
-    return "".join(lines())
 
 
 def _ledger_text(trace: Trace) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hffm_opt.plan.model import Plan
+from hffm_opt.scenario.conditions import Conditions
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.provenance import Provenance
@@ -54,6 +55,18 @@ class Algorithm(Frozen):
     realign_every: Number | None = None
 
 
+class Goal(Frozen):
+    """What a closed loop minimises: weights on seconds, joules and drift per round, or what it takes to a target.
+
+    ``looks_every`` rounds it looks whether another plan pays, and when devices come, go, are cut off or change speed.
+    """
+
+    objective: str
+    weights: tuple[Amount, Amount, Amount]
+    target: Share | None = None
+    looks_every: Number
+
+
 class RunHeader(Frozen):
     """What was run: scenario, plan, seed, the rounds asked for, and the software that ran them.
 
@@ -72,13 +85,27 @@ class RunHeader(Frozen):
     provenance: Provenance
     execution: ExecutionRecord | None = None
     algorithm: Algorithm = Algorithm()
+    goal: Goal | None = None
+
+
+class Divergence(Frozen):
+    """How far the copies of a module stood apart: mean squared distances per squared round since they were alike.
+
+    ``within`` is that of a cell's copies from their average, ``between`` that of the cells' averages from the whole's;
+    each the mean by samples.
+    """
+
+    within: Amount
+    between: Amount
 
 
 class RoundRecord(Frozen):
     """A complete round: its number and kind, the simulated clock at its end, and its own energy and bits.
 
     ``loss`` is the mean training loss per task over all samples that were trained; ``load`` the share of their tokens
-    that each expert was given, where there are experts.
+    that each expert was given, where there are experts. ``sat_out`` are the devices that the plan could not reach, or
+    that were gone; ``participation`` is the share of the samples of all present devices that was trained;
+    ``divergence`` per module, in rounds in which it was measured.
     """
 
     round: Number
@@ -88,6 +115,9 @@ class RoundRecord(Frozen):
     bits: Amount
     loss: dict[str, Amount] = Field(default_factory=dict)
     load: dict[str, Amount] = Field(default_factory=dict)
+    sat_out: tuple[str, ...] = ()
+    participation: Share = 1.0
+    divergence: dict[str, Divergence] = Field(default_factory=dict)
 
 
 class AccuracyRecord(Frozen):
@@ -114,13 +144,39 @@ class AccuracyRecord(Frozen):
 class Revision(Frozen):
     """A change of plan during a run: ``plan`` is in force from ``round`` on.
 
-    ``discrepancy`` is what led to it, per module: the squared distance of the owners' copies from their average, as the
-    mean over owners by samples, per round since the average before.
+    ``discrepancy`` is what led to it where intervals follow the training, per module: the squared distance of the
+    owners' copies from their average, as the mean over owners by samples, per round since the average before.
+    ``conditions`` are those that the plan was made for, relative to the scenario; ``notice_bits`` what each edge had to
+    tell its devices of the new plan.
     """
 
     round: Number
     plan: Plan
-    discrepancy: dict[str, Amount]
+    discrepancy: dict[str, Amount] = Field(default_factory=dict)
+    conditions: Conditions = Conditions()
+    notice_bits: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+
+class Look(Frozen):
+    """A look between two rounds: whether another plan would pay from ``round`` on, and why it was or was not adopted.
+
+    ``current`` and ``proposed`` are what is left of the run in the objective's unit under ``conditions`` as known then:
+    with the plan in force (null: without end, for it reaches nobody), and with the best plan found (null: none was
+    sought, or none exists), for whose objective per round ``bound`` is proven. ``saving`` is their difference, without
+    the ``cost`` of telling the devices; null where it is without end. ``rounds_left`` are those with the plan in force.
+    """
+
+    round: Number
+    cause: str
+    conditions: Conditions = Conditions()
+    current: Amount | None
+    proposed: Amount | None = None
+    bound: float | None = None
+    rounds_left: Amount = 0.0
+    saving: float | None = None
+    cost: Amount = 0.0
+    adopted: bool = False
+    reason: str = ""
 
 
 class Broadcast(Frozen):
@@ -133,7 +189,8 @@ class Broadcast(Frozen):
 class Trace(Frozen):
     """What a run did. Complete rounds only: an interrupted run has fewer than its header asks for.
 
-    ``revisions`` are the plans that took over from the one that the run began with, in order.
+    ``revisions`` are the plans that took over from the one that the run began with, in order; ``looks`` all occasions
+    on which that was considered.
     """
 
     format: Literal["hffm-trace/1"] = "hffm-trace/1"
@@ -143,6 +200,7 @@ class Trace(Frozen):
     ledger: Ledger
     revisions: tuple[Revision, ...] = ()
     broadcasts: tuple[Broadcast, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     def plans(self, first: Plan) -> tuple[tuple[int, Plan], ...]:
         """Return all plans of the run, which began with ``first``, each with the round from which it was in force."""

@@ -15,9 +15,13 @@ from hffm_opt.errors import InputError
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_quick_forms_run_and_leave_their_record(name, tmp_path):
     """One test, so that each benchmark runs once however many workers share the tests."""
-    told: list[str] = []
+    told: list[Any] = []
     record = run_benchmark(name, setting_of(name, None, quick=True), told.append)
     assert told and all(told)
+    # Whoever follows sees how much is done; pieces that became needless may be left out.
+    done = [step.done for step in told]
+    assert done == sorted(set(done)) and done[0] == 0 and done[-1] < told[-1].total
+    assert len({step.total for step in told}) == 1
     check_findings(record)
     paths = write_record(record, tmp_path / "a")
     assert {path.name for path in paths} >= {f"{name}.json", f"{name}.md"}

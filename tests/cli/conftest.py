@@ -53,3 +53,25 @@ def tiny_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plans") / "plan.json"
     path.write_text(dump_json(hffm_opt.plan("tiny", method="h-fedfm-2+d2d")))
     return path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny` as a file, with a sixth of its samples and few test questions: a network that trains in a moment."""
+    whole = hffm_opt.load_scenario("tiny")
+    devices = tuple(
+        device.model_copy(update={"samples": {task: count // 6 for task, count in device.samples.items()}})
+        for device in whole.devices
+    )
+    tasks = tuple(task.model_copy(update={"test_samples": 24}) for task in whole.tasks)
+    path = tmp_path_factory.mktemp("scenarios") / "small.yaml"
+    path.write_text(dump_yaml(whole.model_copy(update={"devices": devices, "tasks": tasks})))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_plan(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Path:
+    """The same plan for it as `tiny_plan` for `tiny`."""
+    path = tmp_path_factory.mktemp("plans") / "small.json"
+    path.write_text(dump_json(hffm_opt.plan(small, method="h-fedfm-2+d2d")))
+    return path

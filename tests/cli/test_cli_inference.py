@@ -67,7 +67,7 @@ def test_exits_from_calibration_to_answers(hffm, tmp_path):
     ("arguments", "words"),
     [
         (("plan", EXAMPLE, "--for", "inference", "--max-latency", "1"), "belongs to plans of training"),
-        (("plan", EXAMPLE, "--for", "inference", "--objective", "pareto"), "there is no front for inference"),
+        (("plan", EXAMPLE, "--for", "inference", "--objective", "pareto"), "pareto belongs to plans of training"),
         (("plan", "tiny", "--for", "inference"), "has no requests"),
         (("plan", "tiny", "--exits", "somewhere"), "--for inference"),
         (("plan", EXAMPLE, "--for", "inference", "--exits", "nowhere"), "no such file"),

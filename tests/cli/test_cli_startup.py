@@ -117,8 +117,8 @@ from hffm_opt.cli.main import main
 real = screen.waiting
 
 @contextmanager
-def waiting(text):
-    with real(text) as say:
+def waiting(text, limit_s=None):
+    with real(text, limit_s) as say:
         yield lambda message: (print(message, flush=True), say(message))
 
 screen.waiting = waiting

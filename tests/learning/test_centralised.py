@@ -16,7 +16,7 @@ from hffm_opt.learning.local import LocalTrainer
 from hffm_opt.learning.modules import StackedStates, build_modules, initial_model
 from hffm_opt.learning.run import train_plan
 from hffm_opt.measurement import measure
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import build_problem
 from hffm_opt.report import read_run
 from hffm_opt.variants import centralised_start

@@ -11,7 +11,7 @@ from hffm_opt.learning.clock import charge, hops_of, inward, meet, outward
 from hffm_opt.plan.circulation import ModuleCirculation, Tier, uniform
 from hffm_opt.plan.costs import LinkCost
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.plan.trees import IndexedTree
 from hffm_opt.problem import Problem, build_problem
 

@@ -18,7 +18,7 @@ from hffm_opt.learning.run import train_plan
 from hffm_opt.measurement import measure
 from hffm_opt.plan.circulation import ModuleCirculation
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import run_cost, schedule_cost
+from hffm_opt.plan.schedule import run_cost, schedule_cost
 from hffm_opt.problem import Problem, build_problem
 from hffm_opt.solvers.registry import replanner
 from hffm_opt.solvers.request import Request

@@ -36,7 +36,7 @@ from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.learning.run import train_plan
 from hffm_opt.learning.tasks import make_split
 from hffm_opt.measurement import measure
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS
 from hffm_opt.scenario.card import ModelCard

@@ -36,7 +36,7 @@ from hffm_opt.learning.run import train_plan
 from hffm_opt.learning.tasks import make_split
 from hffm_opt.measurement import measure
 from hffm_opt.plan.circulation import uniform
-from hffm_opt.plan.referee import schedule_cost
+from hffm_opt.plan.schedule import schedule_cost
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.model import Learning
 from hffm_opt.scenario.parts import AdaptersPart, LoraPart, Part, PromptPart

@@ -25,7 +25,7 @@ from hffm_opt.learning.modules import StackedStates
 from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.plan.circulation import Circulation, ModuleCirculation, uniform
 from hffm_opt.plan.model import Plan, ScenarioReference
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import Problem, build_problem
 
 

@@ -20,7 +20,7 @@ from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.learning.run import evaluation_rounds, train_plan
 from hffm_opt.plan.circulation import uniform
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import Problem, build_problem
 from hffm_opt.serial import dump_json, validate
 from hffm_opt.trace import Trace, read_trace, write_trace

@@ -11,7 +11,7 @@ from hffm_opt.learning.modules import StackedStates, build_modules, initial_mode
 from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.measurement import Measurement, ledger_costs, measure
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.referee import run_cost
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import Problem, build_problem
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.serial import dump_json, validate

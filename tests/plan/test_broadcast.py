@@ -5,7 +5,7 @@ import pytest
 from small_networks import circulation, round_plan, small_problem, tree, whole_plan
 
 from hffm_opt.plan.broadcast import broadcast_cost
-from hffm_opt.plan.referee import run_cost, schedule_cost
+from hffm_opt.plan.schedule import run_cost, schedule_cost
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.registry import solve

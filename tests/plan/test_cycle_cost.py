@@ -7,8 +7,9 @@ from small_networks import circulation, round_plan, small_problem, tree, whole_p
 from hffm_opt.errors import InputError
 from hffm_opt.plan import evaluate_plan
 from hffm_opt.plan.circulation import tiers
-from hffm_opt.plan.referee import cycle_kinds, kind_costs, run_cost, schedule_cost
+from hffm_opt.plan.referee import cycle_kinds, kind_costs
 from hffm_opt.plan.rounds import round_cost
+from hffm_opt.plan.schedule import run_cost, schedule_cost
 
 CHAIN = [[(100, 0), (0, 300), (100, 100)]]
 D2D = {(0, 0, 2): 4, (0, 1, 2): 2, (0, 2, 0): 8, (0, 2, 1): 4}

@@ -14,7 +14,8 @@ from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import Request
 
 PERIODS = {"edge-only+d2d": (200, False), "h-fedfm-2+d2d": (2, True), "h-fedfm-8+d2d": (8, True)}
-CASES = {path.parent.name: json.loads(path.read_text()) for path in Path(__file__).parent.glob("*/params.json")}
+FOLDERS = {path.parent.name: json.loads(path.read_text()) for path in Path(__file__).parent.glob("*/params.json")}
+CASES = {name: case for name, case in FOLDERS.items() if "method" in case["input"]}
 EXACT = sorted(name for name, case in CASES.items() if "draws" not in case["input"])
 DRAWN = sorted(name for name, case in CASES.items() if "draws" in case["input"])
 

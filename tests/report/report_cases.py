@@ -9,8 +9,8 @@ from hffm_opt.measurement import measure
 from hffm_opt.plan.circulation import Tier, kind_of_round, top_kind
 from hffm_opt.plan.costs import backhaul_cost
 from hffm_opt.plan.outcome import Outcome
-from hffm_opt.plan.referee import run_cost
 from hffm_opt.plan.rounds import ready_seconds
+from hffm_opt.plan.schedule import run_cost
 from hffm_opt.problem import Problem, build_problem
 from hffm_opt.report.flows import KindFlows, kind_flows
 from hffm_opt.scenario.model import Scenario
@@ -83,10 +83,12 @@ def _round_entries(
 ) -> list[LedgerEntry]:
     entries = []
 
-    def add(event: str, cell: str, source: str, target: str, bits: float, seconds: float, joules: float) -> None:
+    def add(
+        event: str, cell: str, source: str, target: str, modules: str, bits: float, seconds: float, joules: float
+    ) -> None:
         start_s = max(0.0, end_s - seconds)
         entries.append(
-            LedgerEntry(number, event, cell, source, target, "", int(bits), int(bits), start_s, seconds, joules)
+            LedgerEntry(number, event, cell, source, target, modules, int(bits), int(bits), start_s, seconds, joules)
         )
 
     for i, cell in enumerate(problem.cells):
@@ -94,10 +96,11 @@ def _round_entries(
         ready = ready_seconds(problem, cell, plan, "")
         for j, (row, name) in enumerate(zip(cell.members, cell.names, strict=True)):
             work = problem.capacitance_j_s2[row] * plan.cpu_hz[name] ** 2 * problem.cycles[row]
-            add("train", cell.edge.name, name, "", 0, float(ready[j]), float(work))
+            add("train", cell.edge.name, name, "", "", 0, float(ready[j]), float(work))
         for flow in flows.cells[i]:
             event = _EVENT.get(flow.event, flow.event)
-            add(event, cell.edge.name, flow.source, flow.target, flow.bits, flow.seconds, flow.joules)
+            modules = " ".join(module for module, _ in flow.by_module)
+            add(event, cell.edge.name, flow.source, flow.target, modules, flow.bits, flow.seconds, flow.joules)
         direct = any(flow.event == "direct-up" for flow in flows.cells[i])
         due = [m for m, name in enumerate(problem.modules) if flows.tier_of_module[name] == Tier.CLOUD]
         owned = [m for m in due if problem.cell_owners(cell)[:, m].any()]
@@ -106,7 +109,8 @@ def _round_entries(
             link = backhaul_cost(problem, cell)
             ways = (("backhaul-up", cell.edge.name, "cloud"), ("backhaul-down", "cloud", cell.edge.name))
             for event, *ends in ways[: 1 if problem.published else 2]:
-                add(event, cell.edge.name, *ends, bits, link.seconds(bits), link.joules(bits))
+                modules = " ".join(problem.modules[m] for m in owned)
+                add(event, cell.edge.name, *ends, modules, bits, link.seconds(bits), link.joules(bits))
     return entries
 
 

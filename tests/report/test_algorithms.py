@@ -7,7 +7,7 @@ from report_cases import run_directory
 
 from hffm_opt.plan.broadcast import broadcast_cost
 from hffm_opt.plan.circulation import ModuleCirculation
-from hffm_opt.plan.referee import schedule_cost
+from hffm_opt.plan.schedule import schedule_cost
 from hffm_opt.report import read_run, write_report
 from hffm_opt.report.algorithms import algorithm_words
 from hffm_opt.report.energy import predicted_energy
@@ -55,7 +55,7 @@ def test_the_page_says_it_beside_the_calendar(run: Run, tmp_path_factory: pytest
     directory.mkdir()
     page = write_report([_kept(run, directory)], directory / "report.html").read_text()
     assert "mu = 0.25" in page
-    assert "The plan that the run began with." in page
+    assert 'data-title="Rounds 1 to 4"' in page and 'data-title="Rounds 5 to 8"' in page
 
 
 def _kept(run: Run, directory):  # type: ignore[no-untyped-def]

@@ -15,7 +15,8 @@ from hffm_opt.report.allocation import Spread, band_summaries, cpu_spread, link_
 from hffm_opt.report.energy import band_of, measured_energy, predicted_energy
 from hffm_opt.report.figures.bars import busy_bars, energy_bars, share_bars
 from hffm_opt.report.flows import kind_flows
-from hffm_opt.report.page import run_labels
+from hffm_opt.report.page import group_labels
+from hffm_opt.report.repeats import run_groups
 from hffm_opt.trace import LedgerEntry
 
 
@@ -92,8 +93,9 @@ def test_the_slowest_cell_is_the_one_longest_at_work(allocated: Run) -> None:
 
 
 def test_labels_tell_runs_of_one_method_apart(runs: tuple[Run, ...], directories: tuple[Path, ...]) -> None:
-    assert run_labels(runs) == ["h-fedfm-2+d2d", "h-fedfm-2", "star"]
-    assert run_labels([runs[2], runs[2], runs[0]]) == [f"star ({directories[2].name})"] * 2 + ["h-fedfm-2+d2d"]
+    assert group_labels(run_groups(runs)) == ("h-fedfm-2+d2d", "h-fedfm-2", "star")
+    twice = group_labels(run_groups([runs[2], runs[2], runs[0]]))
+    assert twice == (f"star ({directories[2].name})", f"star ({directories[2].name})", "h-fedfm-2+d2d")
 
 
 def test_bars_that_are_cut_say_so() -> None:

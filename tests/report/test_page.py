@@ -19,6 +19,7 @@ from hffm_opt.comparison import Comparison, Draws, Spread
 from hffm_opt.report import Run, numbers, read_run, render_report, write_report
 from hffm_opt.report.svg import INKS
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.steps import Step
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,12 @@ def test_drawings_use_the_colours_of_the_page_alone(text: str) -> None:
 
 
 def test_equal_input_gives_equal_bytes_in_another_process_too(directories: tuple[Path, ...], tmp_path: Path) -> None:
-    first = write_report(directories[:1], tmp_path / "a.html")
+    told: list[str] = []
+    first = write_report(directories[:1], tmp_path / "a.html", progress=told.append)
+    assert [(step, step.done, step.total) for step in told if isinstance(step, Step)] == [
+        (f"reading {directories[0]}", 0, 2),
+        ("drawing the page", 1, 2),
+    ]
     second = tmp_path / "b.html"
     code = "import sys; from pathlib import Path; from hffm_opt.report import write_report; "
     code += "write_report([Path(sys.argv[1])], Path(sys.argv[2]))"
@@ -155,7 +161,8 @@ def test_hostile_texts_are_escaped(tmp_path: Path) -> None:
     text = render_report([read_run(directory)] * 2)
     page = Page(text)
     assert page.faults == [] and hostile in page.text
-    assert len(page.named("script")) == 1 and page.named("img") == []
+    # The data of each run's rounds, and the page's own script.
+    assert page.named("script") == [{"type": "application/json"}] * 2 + [{}] and page.named("img") == []
     assert "star (<b>run & 'co')" in page.text and "<b>run" not in text
 
 
@@ -185,3 +192,10 @@ def test_an_interrupted_run_says_so(directories: tuple[Path, ...]) -> None:
     short = replace(run, measurement=run.measurement.model_copy(update={"complete": False}))
     assert "The run stopped early:" in Page(render_report([short])).text
     assert "The run stopped early:" not in Page(render_report([run])).text
+
+
+def test_a_long_run_says_which_rounds_are_kept(runs: tuple[Run, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "This page keeps" not in Page(render_report(runs[:1])).text
+    monkeypatch.setattr("hffm_opt.report.page.MOST_TRANSFERS", 12)
+    # The rounds that reach the cloud move more than fits; round 1 moves four up to the heads and four back.
+    assert "This page keeps 1 of 6 rounds, with 8 transfers: one in 7" in Page(render_report(runs[:1])).text

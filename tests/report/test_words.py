@@ -10,6 +10,7 @@ import pytest
 from hffm_opt.measurement import Costs, CurvePoint
 from hffm_opt.report import Run
 from hffm_opt.report.compared import strongest_other
+from hffm_opt.report.repeats import run_groups
 from hffm_opt.report.words import certificate, phase_words, saving, to_common_target
 
 
@@ -29,14 +30,14 @@ def test_saving_is_against_the_cheapest_other_run_that_keeps_the_limits(runs: tu
         with_costs(runs[2], 40.0, 25.0),
         with_costs(runs[2], 1.0, 1.0, False),
     )
-    found = saving((subject, dear, cheap, barred), None)
+    found = saving(run_groups((subject, dear, cheap, barred)), None)
     assert found is not None and found.reference == "star"
     assert (found.latency, found.energy) == ("25.0\u202f% less", "20.0\u202f% less")
     assert found.absolute == "10\u202fs less and 5\u202fJ less over 4 rounds"
 
 
 def test_a_run_that_costs_more_says_more(runs: tuple[Run, ...]) -> None:
-    found = saving((with_costs(runs[0], 44.0, 90.0), with_costs(runs[1], 40.0, 30.0)), None)
+    found = saving(run_groups((with_costs(runs[0], 44.0, 90.0), with_costs(runs[1], 40.0, 30.0))), None)
     assert found is not None
     assert (found.latency, found.energy) == ("10.0\u202f% more", "3 times as much")
     assert found.absolute == "4\u202fs more and 60\u202fJ more over 4 rounds"
@@ -51,16 +52,16 @@ def test_saving_falls_back_on_the_best_feasible_method_of_the_comparison(runs: t
     ]
     comparison = SimpleNamespace(rows=rows)
     assert strongest_other(comparison, "h-fedfm-2+d2d") is rows[3]
-    found = saving(runs[:1], comparison)
+    found = saving(run_groups(runs[:1]), comparison)
     assert found is not None and found.reference == "h-fedfm-2"
     less_s = 1 - runs[0].evaluation.latency_s / 8.0
     assert found.latency == f"{100 * less_s:.1f}\u202f% less"
 
 
 def test_nothing_is_claimed_without_an_alternative(runs: tuple[Run, ...]) -> None:
-    assert saving(runs[:1], None) is None
+    assert saving(run_groups(runs[:1]), None) is None
     foreign = replace(runs[1], measurement=runs[1].measurement.model_copy(update={"fingerprint": "0" * 64}))
-    assert saving((runs[0], foreign), None) is None
+    assert saving(run_groups((runs[0], foreign)), None) is None
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def findings_of(tmp_path, sites=None, users=None):
 
 @pytest.fixture(scope="module")
 def scenario():
-    return import_eua(SITES, USERS, name="ghent")
+    told = []
+    made = import_eua(SITES, USERS, name="ghent", progress=told.append)
+    assert [(step.done, step.total) for step in told] == [(0, 3), (1, 3), (2, 3)]
+    return made
 
 
 class TestScenario:
@@ -77,7 +80,11 @@ class TestScenario:
         assert scenario.physics.path_loss.law == "umi-nlos"
         assert scenario.physics.allocation == "optimised"
         assert {scenario.physics.uplink_sharing, scenario.physics.d2d_sharing} == {"shared"}
-        assert scenario.edges[0].downlink_power_w == pytest.approx(2.0, rel=3e-3)
+        law = scenario.physics.path_loss
+        assert (law.carrier_hz, law.edge_height_m, law.device_height_m) == (3.5e9, 10.0, 1.5)
+        assert scenario.physics.noise_dbm_per_hz == -174.0 + 5.0
+        assert scenario.edges[0].downlink_power_w == pytest.approx(10**0.3, rel=1e-12)
+        assert all(device.uplink_power_w == pytest.approx(10**-0.7, rel=1e-12) for device in scenario.devices)
 
     def test_the_same_files_give_the_same_scenario(self, scenario):
         assert import_eua(SITES, USERS, name="ghent") == scenario

@@ -25,6 +25,11 @@ def put(*keys, value):
     return spoil
 
 
+def happens(**change):
+    """Return what puts one change into a scenario."""
+    return put("changes", value={"events": [change]})
+
+
 def without_samples(task):
     def spoil(data):
         for device in data["devices"]:
@@ -119,6 +124,36 @@ EXAMPLES = [
         put("inference", value={"classes": [{"name": "a", "task": "digits", "device": "edge-0", "rate_per_s": 1.0}]}),
         "inference.classes[0].device",
         "no device is named 'edge-0'",
+    ),
+    (
+        "known_in_changes",
+        put("radio", value={"gains": [{"source": "device-0-0", "target": "egde-0", "factor": 0.5}]}),
+        "radio.gains[0].target",
+        "no node is named 'egde-0'",
+    ),
+    (
+        "known_in_changes",
+        happens(change="leave", round=2, device="me"),
+        "changes.events[0].device",
+        "no device is named",
+    ),
+    (
+        "known_in_changes",
+        happens(change="fail", round=2, source="device-0-0", target="edge-0"),
+        "changes.events[0].target",
+        "no device is named 'edge-0'",
+    ),
+    (
+        "known_in_changes",
+        happens(change="fade", round=2, source="device-0-0", target="device-0-0", loss_db=3),
+        "changes.events[0]",
+        "has no link to itself",
+    ),
+    (
+        "known_in_changes",
+        happens(change="slow", round=4, until=4, device="device-0-0", factor=0.5),
+        "changes.events[0].until",
+        "round 4 is not after round 4",
     ),
 ]
 

@@ -22,20 +22,30 @@ if TYPE_CHECKING:
 def comparison_json(comparison: Comparison, published: Mapping[str, PublishedRow]) -> dict[str, object]:
     """Return the JSON document of a comparison; plans are left out, ``hffm plan`` gives them."""
     rows = [
-        asdict(row) | ({"published": asdict(published[row.method])} if row.method in published else {})
+        _row_json(comparison, row) | ({"published": asdict(published[row.method])} if row.method in published else {})
         for row in comparison.rows
     ]
+    aim = {} if comparison.target is None else {"target": comparison.target}
     return {
         "scenario": comparison.scenario,
         "objective_name": comparison.objective_name,
+        **aim,
         "bound": comparison.bound,
         "rows": rows,
     }
 
 
+def _row_json(comparison: Comparison, row: Row) -> dict[str, object]:
+    data = asdict(row)
+    if comparison.target is None:
+        del data["rounds_to_target"]
+    return data
+
+
 def comparison_view(comparison: Comparison, published: Mapping[str, PublishedRow]) -> Iterator[RenderableType]:
     """Yield the table, the draws if any were made, and what the numbers say."""
-    yield titled(f"{comparison.scenario}, per round", table_of(comparison, published))
+    aim = "" if comparison.target is None else f", and in all to an accuracy of {comparison.target:g}"
+    yield titled(f"{comparison.scenario}, per round{aim}", table_of(comparison, published))
     draws = max((row.draws.count for row in comparison.rows if row.draws), default=0)
     if draws:
         title = f"Random heads: median and range over {draws} seeded draws"
@@ -48,7 +58,10 @@ def table_of(comparison: Comparison, published: Mapping[str, PublishedRow]) -> T
     rows = sorted(comparison.rows, key=_rank)
     best = rows[0].objective if rows else None
     beside = ("published",) if published else ()
-    right = ("latency s", *beside, "energy J", *beside, "Phi", "objective", "gap to bound", "seconds")
+    aims = comparison.target is not None
+    total = "total s" if comparison.objective_name == "time-to-accuracy" else "total J" if aims else "objective"
+    to_target = ("rounds",) if aims else ()
+    right = ("latency s", *beside, "energy J", *beside, "Phi", *to_target, total, "gap to bound", "seconds")
     made = table("method", "feasible", right=right)
     for row in rows:
         told = published.get(row.method)
@@ -60,6 +73,7 @@ def table_of(comparison: Comparison, published: Mapping[str, PublishedRow]) -> T
             figure(row.energy_j),
             *([f"{told.energy_j:.2f}" if told else ""] if published else []),
             figure(row.drift, 4),
+            *([figure(row.rounds_to_target, 4)] if aims else []),
             figure(row.objective),
             percent(row.gap_to_bound, 2),
             f"{row.seconds:.2f}",

@@ -14,12 +14,14 @@ from hffm_opt.cli import screen
 from hffm_opt.cli.figures import SMALL_RISE, bits, figure, percent, seconds
 from hffm_opt.cli.views.tables import facts, table, titled
 from hffm_opt.errors import Finding
+from hffm_opt.plan.accuracy import target_out_of_reach
 from hffm_opt.plan.circulation import Circulation, Tier, drift, kind_of_round, tiers, top_kind
 from hffm_opt.plan.model import CellPlan, Plan, RoundPlan, Tree
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.plan.referee import KindCosts, evaluate_plan, kind_costs
 from hffm_opt.plan.serving import problem_for
 from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.default_curve import DEFAULT
 
 LONGEST_CALENDAR = 32
 SHOWN_CELLS = 12
@@ -29,6 +31,9 @@ LEGEND = "· stays local   D averaged at the cluster's head   E at the edge serv
 
 def goal_in_words(outcome: Outcome) -> str:
     """Return the objective as a formula in words."""
+    if outcome.target is not None:
+        unit = "seconds" if outcome.objective_name == "time-to-accuracy" else "joules"
+        return f"the {unit} of all rounds to an accuracy of {outcome.target:g}"
     if outcome.objective_name != "weighted":
         return f"{outcome.objective_name} per round"
     named = zip(outcome.weights, ("latency in s", "energy in J", "Phi"), strict=True)
@@ -98,10 +103,15 @@ def broken_limits(
         if limit is not None and value > limit:
             text = f"{figure(value, 6)} {unit} per round, above the limit of {limit:g} {unit}"
             yield screen.finding_text(Finding(option, text, "use the method 'optimal', or allow more"))
+    if outcome.target is not None:
+        curve = problem.scenario.planning.curve or DEFAULT
+        missed = target_out_of_reach(curve, outcome.target, outcome.drift)
+        if missed is not None:
+            yield screen.finding_text(missed)
 
 
 def figures(problem: Problem, outcome: Outcome, max_drift: float | None) -> RenderableType:
-    """Return the referee's figures per round."""
+    """Return the referee's figures per round, and those of all rounds to the target where one is aimed at."""
     verdict = evaluate_plan(problem, outcome.plan, math.inf)
     limit = problem.scenario.planning.drift_max if max_drift is None else max_drift
     within = "no limit" if limit is None or math.isinf(limit) else f"limit {figure(limit, 4)}"
@@ -112,7 +122,19 @@ def figures(problem: Problem, outcome: Outcome, max_drift: float | None) -> Rend
             "moved per round": bits(verdict.bits),
             "learning penalty Phi": f"{figure(drift(problem, outcome.plan.circulation), 4)} ({within})",
         }
+        | to_target(outcome)
     )
+
+
+def to_target(outcome: Outcome) -> dict[str, str]:
+    """Return the rounds to the target and what they take in all; nothing where no accuracy is aimed at."""
+    if outcome.target is None:
+        return {}
+    rounds = outcome.rounds_to_target
+    told = {f"rounds to accuracy {outcome.target:g}": "never" if rounds is None else figure(rounds, 4)}
+    if rounds is None:
+        return told
+    return told | {"in all": f"{figure(rounds * outcome.latency_s)} s, {figure(rounds * outcome.energy_j)} J"}
 
 
 def calendar(problem: Problem, circulation: Circulation) -> RenderableType:

@@ -7,7 +7,9 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hffm_opt.report.energy import BANDS
+from hffm_opt.report.energy import BAND_NAMES, BANDS
+from hffm_opt.report.latency import PART_NAMES, PARTS
+from hffm_opt.report.legend import Key
 from hffm_opt.report.numbers import joules, percent, seconds
 from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 
@@ -18,6 +20,15 @@ BAND_INK = {
     "direct": "cloud",
     "backhaul": "cloud",
     "compute": "compute",
+}
+PART_LOOKS: dict[str, dict[str, Any]] = {
+    "train": {"ink": "compute"},
+    "gather": {"ink": "d2d"},
+    "scatter": {"ink": "d2d", "opacity": 0.5},
+    "uplink": {"ink": "uplink"},
+    "backhaul": {"ink": "cloud"},
+    "downlink": {"ink": "downlink"},
+    "waiting": {"ink": "rule"},
 }
 _MOST_ROWS = 20
 _REST = "all others"
@@ -31,19 +42,48 @@ def energy_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Dr
     rows = [*kept, (_REST, _summed([bands for _, bands in rest]))] if rest else kept
     name, bands = rows[0]
     label = f"Energy by cell and band. Cell {name} spends most, {joules(sum(bands.values()))}."
+    looks = {band: {"ink": BAND_INK[band]} for band in BANDS}
+    names = [band for band in BANDS if any(parts.get(band, 0.0) > 0 for _, parts in rows)]
+    keys = [Key(BAND_NAMES[band], BAND_INK[band]) for band in names]
+    return _stacked(rows, looks, "joules in the run", label, keys, identity)
+
+
+def latency_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Drawing:
+    """Draw the seconds of each cell as a bar stacked by part, the one that waits least on top."""
+    ranked = sorted(by_cell.items(), key=lambda item: (item[1].get("waiting", 0.0), item[0]))
+    rows = ranked[:_MOST_ROWS]
+    name, parts = rows[0]
+    label = f"Time by cell and part. Cell {name} waits least for others, {seconds(parts.get('waiting', 0.0))}."
+    cut = _cut(len(rows), len(ranked), "least waiting")
+    names = [part for part in PARTS if any(parts.get(part, 0.0) > 0 for _, parts in rows)]
+    keys = [
+        Key(PART_NAMES[part], PART_LOOKS[part]["ink"], None, PART_LOOKS[part].get("opacity", 1.0)) for part in names
+    ]
+    return _stacked(rows, PART_LOOKS, f"seconds of the run{cut}", label, keys, identity)
+
+
+def _stacked(
+    rows: Sequence[tuple[str, Mapping[str, float]]],
+    looks: Mapping[str, Mapping[str, Any]],
+    what: str,
+    label: str,
+    keys: Sequence[Key],
+    identity: str,
+) -> Drawing:
+    """Draw a bar of parts for each row; ``looks`` has ink and opacity of each part, in order."""
 
     def paint(figure: Any) -> None:
-        axes = _bar_axes(figure, [cell for cell, _ in rows])
+        axes = _bar_axes(figure, [name for name, _ in rows])
         for y, (_, parts) in enumerate(rows):
             left = 0.0
-            for band in BANDS:
-                width = parts.get(band, 0.0)
+            for part, look in looks.items():
+                width = parts.get(part, 0.0)
                 if width > 0:
-                    axes.barh(y, width, left=left, **_bar(BAND_INK[band]))
+                    axes.barh(y, width, left=left, **_bar(**look))
                     left += width
-        axes.set_xlabel("joules in the run")
+        axes.set_xlabel(what)
 
-    return draw(identity, label, 4.4, _height_in(len(rows)), paint)
+    return draw(identity, label, 4.4, _height_in(len(rows)), paint, keys)
 
 
 def _summed(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -84,16 +124,25 @@ def share_bars(rows: Sequence[tuple[str, str, float]], what: str, identity: str)
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", decimals=0))
         axes.set_xlabel(what + _cut(len(shown), len(rows), "first"))
 
-    return draw(identity, label, 4.4, _height_in(len(shown)), paint)
+    bands = dict.fromkeys(band for _, band, _ in shown)
+    keys = [Key(BAND_NAMES[band], BAND_INK[band]) for band in bands]
+    return draw(identity, label, 4.4, _height_in(len(shown)), paint, keys)
 
 
 def _cut(shown: int, count: int, which: str) -> str:
     return f" ({which} {shown} of {count})" if shown < count else ""
 
 
-def _bar(ink: str) -> dict[str, Any]:
+def _bar(ink: str, opacity: float = 1.0) -> dict[str, Any]:
     # The edge in the page's own colour keeps neighbouring segments apart without leaning on their hues.
-    return {"height": 0.62, "color": INKS[ink], "edgecolor": INKS["paper"], "linewidth": 0.5, "zorder": 3}
+    return {
+        "height": 0.62,
+        "color": INKS[ink],
+        "alpha": opacity,
+        "edgecolor": INKS["paper"],
+        "linewidth": 0.5,
+        "zorder": 3,
+    }
 
 
 def _bar_axes(figure: Any, names: Sequence[str]) -> Any:

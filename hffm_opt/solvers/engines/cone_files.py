@@ -44,7 +44,7 @@ def write_cone_program(program: cp.Problem, path: Path) -> tuple[int, int]:
     cost = np.asarray(data["c"], dtype=float)
     used = np.flatnonzero(cost)
     h_used = np.flatnonzero(constants)
-    lines = ["# Written by hffm_opt.", "VER", "3", "", "OBJSENSE", "MIN", ""]
+    lines = ["# Written by hffm_opt.", *_named_columns(program, data), "VER", "3", "", "OBJSENSE", "MIN", ""]
     lines += ["VAR", f"{cost.size} 1", f"F {cost.size}", ""]
     lines += ["CON", f"{constants.size} {len(cones)}", *(f"{name} {size}" for name, size in cones), ""]
     lines += ["OBJACOORD", str(used.size), *(f"{j} {float(cost[j])!r}" for j in used), ""]
@@ -54,3 +54,11 @@ def write_cone_program(program: cp.Problem, path: Path) -> tuple[int, int]:
     lines += ["BCOORD", str(h_used.size), *(f"{i} {float(constants[i])!r}" for i in h_used), ""]
     write_text(path, "\n".join(lines))
     return int(constants.size), int(cost.size)
+
+
+def _named_columns(program: cp.Problem, data: dict[str, Any]) -> list[str]:
+    """Return comments that say which columns are the program's own variables; the format has no names."""
+    own = {variable.name() for variable in program.variables()}
+    first = data["param_prob"].var_id_to_col
+    placed = sorted((int(first[v.id]), v.size, v.name()) for v in data["param_prob"].variables if v.name() in own)
+    return [f"# columns {at} to {at + size - 1}: {name}" for at, size, name in placed]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hffm_opt.errors import InputError
-from hffm_opt.solvers.engines.file_names import file_names
+from hffm_opt.solvers.engines.file_names import Family, file_names, numbered
 from hffm_opt.solvers.engines.highs_outcome import (
     Floats,
     HighsOptions,
@@ -65,6 +65,8 @@ class HighsModel:
         row_lower: Floats,
         row_upper: Floats,
         offset: float = 0.0,
+        *,
+        families: tuple[Sequence[Family], Sequence[Family]] = ((), ()),
     ) -> None:
         numbers = (matrix.data, cost, lower[np.isfinite(lower)], upper[np.isfinite(upper)])
         if not all(np.isfinite(part).all() for part in numbers) or any(
@@ -77,6 +79,7 @@ class HighsModel:
         self._integer = integer.copy()
         self._row_lower, self._row_upper = row_lower.copy(), row_upper.copy()
         self._offset = offset
+        self._families = families
         self._start: Floats | None = None
         self._stop = threading.Event()
         self._highs = highspy.Highs()
@@ -152,11 +155,16 @@ class HighsModel:
         """Return the objective at ``x``."""
         return float(self._cost @ x) + self._offset
 
-    def name(self, columns: Sequence[str], rows: Sequence[str]) -> None:
-        """Name columns and rows, in their order, for files."""
-        for index, name in enumerate(file_names(columns)):
+    @property
+    def families(self) -> tuple[Sequence[Family], Sequence[Family]]:
+        """Families of the columns and of the rows, in their order, as they were built."""
+        return self._families
+
+    def name(self, columns: Sequence[str] | None = None, rows: Sequence[str] | None = None) -> None:
+        """Name columns and rows, in their order, for files: by their families where none are given."""
+        for index, name in enumerate(file_names(numbered(self._families[0]) if columns is None else columns)):
             self._highs.passColName(index, name)
-        for index, name in enumerate(file_names(rows)):
+        for index, name in enumerate(file_names(numbered(self._families[1]) if rows is None else rows)):
             self._highs.passRowName(index, name)
 
     def write(self, path: str | Path) -> None:

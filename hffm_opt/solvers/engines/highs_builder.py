@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from hffm_opt.solvers.engines.file_names import Family
 from hffm_opt.solvers.engines.highs import Floats, HighsModel, Ints, spread
 
 
@@ -19,6 +20,8 @@ class ModelBuilder:
     >>> _ = builder.add_rows([0, 0], x, [1.0, 1.0], upper=1.0)
     >>> builder.build().solve().objective
     -2.0
+
+    A ``name`` is that of a family; files number its members in the order of the calls.
     """
 
     def __init__(self) -> None:
@@ -30,6 +33,8 @@ class ModelBuilder:
         self._row_upper: list[Floats] = []
         self._entries: list[tuple[Ints, Ints]] = []
         self._values: list[Floats] = []
+        self._column_families: list[Family] = []
+        self._row_families: list[Family] = []
         self.n_columns = 0
         self.n_rows = 0
 
@@ -41,12 +46,14 @@ class ModelBuilder:
         upper: ArrayLike = math.inf,
         cost: ArrayLike = 0.0,
         integer: bool = False,
+        name: str = "column",
     ) -> Ints:
         """Add ``count`` columns with scalar or [count] bounds and costs; return their indices."""
         self._lower.append(spread(lower, count))
         self._upper.append(spread(upper, count))
         self._cost.append(spread(cost, count))
         self._integer.append(np.full(count, integer))
+        self._column_families.append((name, count))
         self.n_columns += count
         return np.arange(self.n_columns - count, self.n_columns)
 
@@ -59,6 +66,7 @@ class ModelBuilder:
         lower: ArrayLike = -math.inf,
         upper: ArrayLike = math.inf,
         count: int | None = None,
+        name: str = "row",
     ) -> Ints:
         """Add rows from triplets (row counted from 0 in this call, column, value; duplicates add up); return
         their indices.
@@ -73,6 +81,7 @@ class ModelBuilder:
         self._values.append(value.copy())
         self._row_lower.append(spread(lower, count))
         self._row_upper.append(spread(upper, count))
+        self._row_families.append((name, count))
         self.n_rows += count
         return np.arange(self.n_rows - count, self.n_rows)
 
@@ -94,6 +103,7 @@ class ModelBuilder:
             _join(self._row_lower),
             _join(self._row_upper),
             offset,
+            families=(tuple(self._column_families), tuple(self._row_families)),
         )
 
 

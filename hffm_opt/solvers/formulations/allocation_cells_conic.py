@@ -77,8 +77,10 @@ class StarProgram:
         self._program: cp.Problem | None = None
         self._parameters: dict[str, cp.Parameter] = {}
         count = cells * devices
-        self._duration, self._bandwidth = cp.Variable(count, pos=True), cp.Variable(count, pos=True)
-        self._pace, self._span = cp.Variable(count, pos=True), cp.Variable(cells, nonneg=True)
+        self._duration = cp.Variable(count, pos=True, name="duration")
+        self._bandwidth = cp.Variable(count, pos=True, name="bandwidth")
+        self._pace, self._span = cp.Variable(count, pos=True, name="pace"), cp.Variable(cells, nonneg=True, name="time")
+        self.named: dict[str, cp.Constraint] = {}
 
     def solve(self, batch: PhaseBatch, objective: Objective, start: Decisions | None = None) -> ConicCells:
         """Solve for one instance, scaled by a plan that keeps bands and caps: the fastest if none is given.
@@ -119,22 +121,23 @@ class StarProgram:
         member = sp.csr_array((np.ones(count), (np.repeat(np.arange(cells), devices), np.arange(count))))
         flow = cp.multiply(data["size"], beta) - cp.rel_entr(beta, cp.multiply(data["lift"], beta) + data["sigma"])
         cost = data["late"] @ self._span
-        rows = [
-            cp.multiply(data["load"], cp.inv_pos(tau)) <= flow,
-            cp.multiply(data["air"], tau) + cp.multiply(data["ready"], phi) <= member.T @ self._span,
-            member @ cp.multiply(data["share"], beta) <= 1.0,
-            self._span <= data["due"],
-            phi >= data["fast"],
-            phi <= data["slow"],
-        ]
+        self.named = rows = {
+            "cap": cp.multiply(data["load"], cp.inv_pos(tau)) <= flow,
+            "path": cp.multiply(data["air"], tau) + cp.multiply(data["ready"], phi) <= member.T @ self._span,
+            "pool": member @ cp.multiply(data["share"], beta) <= 1.0,
+            "due": self._span <= data["due"],
+            "fastest": phi >= data["fast"],
+            "slowest": phi <= data["slow"],
+        }
         if self._energetic:
-            root, rise = cp.Variable(count, pos=True), cp.Variable(count)
+            root, rise = cp.Variable(count, pos=True, name="root"), cp.Variable(count, name="rise")
             cost = cost + data["cost"] @ cp.square(cp.inv_pos(phi))
             for number, node in enumerate(_NODES):
                 cost = cost + data[f"sent{number}"] @ cp.exp(node * rise)
-            rows.append(cp.SOC(tau + beta, cp.vstack([2.0 * root, tau - beta]), axis=0))
-            rows.append(rise + data["load"] >= cp.multiply(data["load"], cp.square(cp.inv_pos(root))))
-        return cp.Problem(cp.Minimize(cost), rows)
+            rows["root"] = cp.SOC(tau + beta, cp.vstack([2.0 * root, tau - beta]), axis=0)
+            spectral = cp.multiply(data["load"], cp.square(cp.inv_pos(root)))
+            rows["spectral_load"] = rise + data["load"] >= spectral
+        return cp.Problem(cp.Minimize(cost), list(rows.values()))
 
 
 def _scaled(batch: PhaseBatch, start: Decisions, unit: Array, scale: Array) -> dict[str, Array]:

@@ -46,7 +46,7 @@ class PhaseProgram:
     """A phase as a part of a cvxpy program.
 
     ``energy_j`` and ``time_s`` are expressions in J and s, convex and affine; ``constraints`` bind them to the
-    decisions. ``start`` is the plan by which the variables are scaled.
+    decisions, each under its name. ``start`` is the plan by which the variables are scaled.
     """
 
     phase: PhaseProblem
@@ -56,9 +56,12 @@ class PhaseProgram:
     pace: cp.Variable
     energy_j: cp.Expression
     time_s: cp.Expression
-    constraints: list[cp.Constraint]
-    path_rows: cp.Constraint
-    pool_rows: cp.Constraint
+    named: dict[str, cp.Constraint]
+
+    @property
+    def constraints(self) -> list[cp.Constraint]:
+        """All constraints."""
+        return list(self.named.values())
 
     def read(self) -> Decisions:
         """Return the solved decisions in SI units, made to fit the pools and the power caps exactly."""
@@ -76,8 +79,8 @@ class PhaseProgram:
     def prices(self, scale: float) -> Multipliers:
         """Return the multipliers in SI units, where the program's objective was divided by ``scale``."""
         unit = float(self.start.time_s(self.phase))
-        path = np.maximum(self.path_rows.dual_value, 0.0) * scale / unit
-        band = np.maximum(self.pool_rows.dual_value, 0.0) * scale / self.phase.pool_bandwidth_hz
+        path = np.maximum(self.named["path"].dual_value, 0.0) * scale / unit
+        band = np.maximum(self.named["pool"].dual_value, 0.0) * scale / self.phase.pool_bandwidth_hz
         return Multipliers(path, np.where(self.phase.pool_arc.any(axis=1), band, 0.0))
 
 
@@ -110,34 +113,32 @@ def build(phase: PhaseProblem, start: Decisions | None = None, name: str = "phas
     bandwidth = cp.Variable(max(on.size, 1), name=f"{name}.bandwidth", pos=True)
     pace = cp.Variable(max(cpu.size, 1), name=f"{name}.pace", pos=True)
     span = cp.Variable(name=f"{name}.time", nonneg=True)
-    constraints: list[cp.Constraint] = []
+    named: dict[str, cp.Constraint] = {}
     path_s: cp.Expression = cp.Constant(np.zeros(phase.cycles.size))
     used: cp.Expression = cp.Constant(np.zeros(phase.pool_bandwidth_hz.size))
     energy: cp.Expression = cp.Constant(0.0)
     if on.size:
         terms, rows = _links(phase, start, on, duration, bandwidth, name)
-        energy, constraints = energy + terms, constraints + rows
+        energy, named = energy + terms, rows
         path_s = path_s + (phase.path_arc[:, on] * (start.duration_s[on] / unit_s)) @ duration
         share = start.bandwidth_hz[on] / phase.of_pool(phase.pool_bandwidth_hz)[on]
         used = used + (phase.pool_arc[:, on] * share) @ bandwidth
     else:
-        constraints += [duration == 1.0, bandwidth == 1.0]
+        named |= {"idle_duration": duration == 1.0, "idle_bandwidth": bandwidth == 1.0}
     if cpu.size:
         begun = start.cpu_hz[cpu]
         ready = phase.cycles[cpu] / begun
         begun_j = phase.capacitance[cpu] * begun**2 * phase.cycles[cpu]
         energy = energy + begun_j @ cp.square(cp.inv_pos(pace))
         path_s = path_s + (np.eye(phase.cycles.size)[:, cpu] * (ready / unit_s)) @ pace
-        constraints.append(pace >= begun / phase.cpu_max_hz[cpu])
+        named["fastest"] = pace >= begun / phase.cpu_max_hz[cpu]
         bounded = np.flatnonzero(phase.cpu_min_hz[cpu] > 0)
         if bounded.size:
-            constraints.append(pace[bounded] <= begun[bounded] / phase.cpu_min_hz[cpu][bounded])
+            named["slowest"] = pace[bounded] <= begun[bounded] / phase.cpu_min_hz[cpu][bounded]
     else:
-        constraints.append(pace == 1.0)
-    path_rows, pool_rows = path_s <= span, used <= 1.0
-    constraints += [path_rows, pool_rows]
-    parts = (duration, bandwidth, pace, energy, span * unit_s, constraints, path_rows, pool_rows)
-    return PhaseProgram(phase, start, *parts)
+        named["idle_pace"] = pace == 1.0
+    named |= {"path": path_s <= span, "pool": used <= 1.0}
+    return PhaseProgram(phase, start, duration, bandwidth, pace, energy, span * unit_s, named)
 
 
 def _links(
@@ -147,7 +148,7 @@ def _links(
     duration: cp.Variable,
     bandwidth: cp.Variable,
     name: str,
-) -> tuple[cp.Expression, list[cp.Constraint]]:
+) -> tuple[cp.Expression, dict[str, cp.Constraint]]:
     """Return the transmissions' energy in J and the constraints behind it."""
     nats, gain = link.LN2 * phase.load_bit[on], phase.gain_to_noise_hz_per_w[on]
     begun, band = start.duration_s[on], start.bandwidth_hz[on]
@@ -155,18 +156,18 @@ def _links(
     root = cp.Variable(on.size, name=f"{name}.root", pos=True)
     x = cp.Variable(on.size, name=f"{name}.spectral_load", nonneg=True)
     cone = cp.SOC(duration + bandwidth, cp.vstack([2.0 * root, duration - bandwidth]), axis=0)
-    constraints: list[cp.Constraint] = [cone, x >= cp.multiply(load, cp.square(cp.inv_pos(root)))]
+    spectral = x >= cp.multiply(load, cp.square(cp.inv_pos(root)))
     sigma = phase.power_max_w[on] * gain / band
     # beta log((beta + sigma) / beta) with the second argument brought near one.
     size = np.maximum(sigma, 1.0)
     flow = cp.multiply(np.log(size), bandwidth) - cp.rel_entr(bandwidth, cp.multiply(1.0 / size, bandwidth + sigma))
-    constraints.append(cp.inv_pos(duration) <= cp.multiply(1.0 / load, flow))
+    cap = cp.inv_pos(duration) <= cp.multiply(1.0 / load, flow)
     begun_j = link.energy_j(phase.load_bit[on], begun, band, gain)
     base = np.log(nats / gain / begun_j)
     energy: cp.Expression = cp.Constant(0.0)
     for node, node_weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
         energy = energy + (begun_j * node_weight) @ cp.exp(node * x + base)
-    return energy, constraints
+    return energy, {"root": cone, "spectral_load": spectral, "cap": cap}
 
 
 def solve_reference(phase: PhaseProblem, objective: Objective) -> Allocation:

@@ -26,24 +26,30 @@ visited circulations are cut off at the value proven for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.problem.model import Bools, Ints, Problem
 from hffm_opt.problem.radio import Floats
-from hffm_opt.solvers.engines.highs import HighsOptions, HighsOutcome
+from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions, HighsOutcome
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.duals import Price
 
 State = tuple[int, ...]
+RoundsTo = Callable[[ArrayLike], Floats]
+"""N(Phi), the rounds to a target accuracy: nondecreasing, infinite where it is out of reach."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Objective weights and limits per round, and the limit on Phi (``inf``: none)."""
+    """Objective weights and limits per round, and the limit on Phi (``inf``: none).
+
+    With ``rounds`` the objective is ``N(Phi) (w_L latency + w_E energy)``, and ``drift`` is 0.
+    """
 
     latency: float
     energy: float
@@ -51,6 +57,18 @@ class Weights:
     max_latency_s: float = np.inf
     max_energy_j: float = np.inf
     max_drift: float = np.inf
+    rounds: RoundsTo | None = None
+
+    def factor(self, phi: float) -> float:
+        """Return by what a cost per round counts at a learning penalty: N(Phi), or 1."""
+        return 1.0 if self.rounds is None else float(self.rounds(phi))
+
+    def per_round(self) -> Weights:
+        """Return the weights of a round's cost alone, over the circulations that reach the target."""
+        rounds = self.rounds
+        if rounds is None:
+            return self
+        return replace(self, rounds=lambda phi: np.where(np.isfinite(rounds(phi)), 1.0, np.inf))
 
 
 def drift_terms(problem: Problem, states: Sequence[State], top: int) -> tuple[float, Floats]:
@@ -152,6 +170,21 @@ class Master:
             exact: kinds and states in which the cells choose among their real ways instead of supports.
             options: stopping rule.
         """
+        model, z = self.build(prices, visited, exact)
+        outcome = model.solve(options)
+        if outcome.x is None:
+            return MasterSolution(outcome.bound, None, outcome)
+        x = outcome.x
+        chosen = tuple(self.states[int(np.argmax(x[columns]))] for columns in z.values())
+        return MasterSolution(outcome.bound, chosen, outcome)
+
+    def build(
+        self,
+        prices: Sequence[Sequence[Sequence[Price]]],
+        visited: Sequence[tuple[tuple[State, ...], float]] = (),
+        exact: Collection[tuple[int, State]] = (),
+    ) -> tuple[HighsModel, dict[int, Ints]]:
+        """Return the program and the columns of z by kind of round; arguments as :meth:`solve`."""
         problem, calendar, weights = self.problem, self.calendar, self.weights
         kinds, cells, length = calendar.top + 1, len(problem.cells), calendar.length
         constant, terms = drift_terms(problem, self.states, calendar.top)
@@ -160,16 +193,17 @@ class Master:
         for j in range(kinds):
             upper = np.zeros(len(self.states))
             upper[self.allowed(j)] = 1.0
-            z[j] = builder.add_columns(len(self.states), upper=upper, cost=-weights.drift * terms[j], integer=True)
-            builder.add_rows(np.zeros(len(z[j])), z[j], 1.0, lower=1.0, upper=1.0)
+            cost, count = -weights.drift * terms[j], len(self.states)
+            z[j] = builder.add_columns(count, upper=upper, cost=cost, integer=True, name="z")
+            builder.add_rows(np.zeros(count), z[j], 1.0, lower=1.0, upper=1.0, name="state")
         self._nesting(builder, z)
         self._twins(builder, z)
-        before = builder.add_columns(cells * kinds).reshape(cells, kinds)
+        before = builder.add_columns(cells * kinds, name="b").reshape(cells, kinds)
         # Only a round with a cloud event has seconds after it; elsewhere they would buy energy for free.
         late = np.where([j in calendar.endings for j in range(kinds)], np.inf, 0.0)
-        after = builder.add_columns(cells * kinds, upper=np.tile(late, cells)).reshape(cells, kinds)
-        energy_cost = np.tile(weights.energy * calendar.counts / length, (cells, 1))
-        energy = builder.add_columns(cells * kinds, cost=energy_cost.ravel()).reshape(cells, kinds)
+        after = builder.add_columns(cells * kinds, upper=np.tile(late, cells), name="a").reshape(cells, kinds)
+        energy_cost = np.tile(weights.energy * calendar.counts / length, cells)
+        energy = builder.add_columns(cells * kinds, cost=energy_cost, name="e").reshape(cells, kinds)
         for i in range(cells):
             memo: dict[Price, Floats] = {}
             for j in range(kinds):
@@ -184,22 +218,17 @@ class Master:
         latency_row = (spans, np.full(len(spans), 1.0) * shares)
         energy_row = (energy.ravel(), np.tile(calendar.counts / length, cells))
         if np.isfinite(weights.max_latency_s):
-            _add_limit(builder, latency_row, weights.max_latency_s)
+            _add_limit(builder, latency_row, weights.max_latency_s, "max_latency")
         if np.isfinite(weights.max_energy_j):
-            _add_limit(builder, energy_row, weights.max_energy_j - collected_j)
+            _add_limit(builder, energy_row, weights.max_energy_j - collected_j, "max_energy")
         z_all = np.concatenate([z[j] for j in range(kinds)])
         if np.isfinite(weights.max_drift):
             scale = 1.0 + weights.max_drift
             limit = weights.max_drift * (1 + 1e-9) - constant
-            builder.add_rows(np.zeros(z_all.size), z_all, -terms.ravel() / scale, upper=limit / scale)
+            builder.add_rows(np.zeros(z_all.size), z_all, -terms.ravel() / scale, upper=limit / scale, name="drift")
         offset = weights.energy * collected_j + weights.drift * constant
         self._visited(builder, z, (spans, shares), energy_row, weights.energy * collected_j, visited)
-        outcome = builder.build(offset).solve(options)
-        if outcome.x is None:
-            return MasterSolution(outcome.bound, None, outcome)
-        x = outcome.x
-        chosen = tuple(self.states[int(np.argmax(x[z[j]]))] for j in range(kinds))
-        return MasterSolution(outcome.bound, chosen, outcome)
+        return builder.build(offset), z
 
     def _nesting(self, builder: ModelBuilder, z: dict[int, Ints]) -> None:
         grid = np.array(self.states)
@@ -209,17 +238,18 @@ class Master:
                     rows = np.flatnonzero(grid[:, m] >= tier)
                     columns = np.concatenate([z[j + 1][rows], z[j][rows]])
                     values = np.repeat([1.0, -1.0], rows.size)
-                    builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0)
+                    builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0, name="nested")
         menu = set(self.problem.scenario.planning.periods)
         for j in range(len(z)):
             if (1 << j) in menu:
                 continue
             if j == 0:
                 local = self.states.index((0,) * grid.shape[1])
-                builder.add_rows([0], [z[0][local]], 1.0, lower=1.0)
+                builder.add_rows([0], [z[0][local]], 1.0, lower=1.0, name="menu")
             else:
                 for k in range(len(self.states)):
-                    builder.add_rows([0, 0], [z[j][k], z[j - 1][k]], [1.0, -1.0], lower=0.0, upper=0.0)
+                    same, signs = [z[j][k], z[j - 1][k]], [1.0, -1.0]
+                    builder.add_rows([0, 0], same, signs, lower=0.0, upper=0.0, name="menu")
 
     def _twins(self, builder: ModelBuilder, z: dict[int, Ints]) -> None:
         """Of modules that nothing tells apart, let the first travel no less deep: sum_j tier is ordered."""
@@ -227,7 +257,7 @@ class Master:
         for m in twins(self.problem):
             columns = np.concatenate([z[j] for j in range(len(z))])
             values = np.tile(grid[:, m] - grid[:, m + 1], len(z))
-            builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0)
+            builder.add_rows(np.zeros(columns.size), columns, values, lower=0.0, name="twins")
 
     def _supports(
         self,
@@ -243,16 +273,18 @@ class Master:
             if values is None:
                 values = memo[price] = np.array([self.support(cell, state, price) for state in self.states])
             row = np.concatenate([list(columns), z])
-            builder.add_rows(np.zeros(row.size), row, np.concatenate([price, -values]), lower=0.0)
+            builder.add_rows(np.zeros(row.size), row, np.concatenate([price, -values]), lower=0.0, name="support")
 
     def _real_ways(self, builder: ModelBuilder, cell: int, state: State, z: int, spent: tuple[int, int, int]) -> None:
         """Let a cell take one of its complete list of ways where the state is taken: spent >= sum_f figure_f x_f."""
         assert self.ways is not None
         figures = self.ways(cell, state)
-        x = builder.add_columns(figures[0].size, upper=1.0, integer=True)
-        builder.add_rows(np.zeros(x.size + 1), np.append(x, z), np.append(np.ones(x.size), -1.0), lower=0.0, upper=0.0)
+        x = builder.add_columns(figures[0].size, upper=1.0, integer=True, name="x")
+        one, signs = np.append(x, z), np.append(np.ones(x.size), -1.0)
+        builder.add_rows(np.zeros(x.size + 1), one, signs, lower=0.0, upper=0.0, name="way")
         for column, figure in zip(spent, figures, strict=True):
-            builder.add_rows(np.zeros(x.size + 1), np.append(x, column), np.append(-figure, 1.0), lower=0.0)
+            taken, signs = np.append(x, column), np.append(-figure, 1.0)
+            builder.add_rows(np.zeros(x.size + 1), taken, signs, lower=0.0, name="spent")
 
     def _segments(self, builder: ModelBuilder, before: Ints, after: Ints) -> tuple[Floats, Ints]:
         """Add each segment's slowest cell; return the spans' shares of the latency per round, and their columns."""
@@ -261,7 +293,8 @@ class Master:
         shares, spans = [], []
         collected = [self.collection(i) for i in range(cells)] if calendar.collects else [(0.0, 0.0, 0.0)] * cells
         for segment in calendar.segments:
-            sigma, delta = builder.add_columns(2, cost=weights.latency * segment.share)
+            cost = weights.latency * segment.share
+            (sigma,), (delta,) = (builder.add_columns(1, cost=cost, name=name) for name in ("sigma", "delta"))
             shares += [segment.share, segment.share]
             spans += [int(sigma), int(delta)]
             for i in range(cells):
@@ -271,11 +304,13 @@ class Master:
                     np.concatenate([[sigma], before[i, used]]),
                     np.concatenate([[1.0], -segment.rounds[used]]),
                     lower=collected[i][0],
+                    name="before",
                 )
                 if segment.ending is not None:
-                    builder.add_rows([0, 0], [delta, after[i, segment.ending]], [1.0, -1.0], lower=0.0)
+                    pair = [delta, after[i, segment.ending]]
+                    builder.add_rows([0, 0], pair, [1.0, -1.0], lower=0.0, name="after")
                 else:
-                    builder.add_rows([0], [delta], 1.0, lower=collected[i][1])
+                    builder.add_rows([0], [delta], 1.0, lower=collected[i][1], name="after")
         return np.array(shares), np.array(spans)
 
     def _visited(
@@ -301,17 +336,18 @@ class Master:
                 covers[states[last]] = np.array([each == states[last] for each in self.states])
             same = np.concatenate([z[j][covers[state]] for j, state in enumerate(states)])
             if not np.isfinite(proven):
-                builder.add_rows(np.zeros(same.size), same, 1.0, upper=kinds - 1)
+                builder.add_rows(np.zeros(same.size), same, 1.0, upper=kinds - 1, name="visited")
                 continue
             builder.add_rows(
                 np.zeros(columns.size + same.size),
                 np.concatenate([columns, same]),
                 np.concatenate([values, np.full(same.size, -proven)]),
                 lower=-proven * (kinds - 1) - collected,
+                name="visited",
             )
 
 
-def _add_limit(builder: ModelBuilder, row: tuple[Ints, Floats], limit: float) -> None:
+def _add_limit(builder: ModelBuilder, row: tuple[Ints, Floats], limit: float, name: str) -> None:
     """Add an upper limit on a row; the engine's tolerance is absolute, so the limit stands as 1."""
     unit = limit if limit > 0 else 1.0
-    builder.add_rows(np.zeros(row[0].size), row[0], row[1] / unit, upper=limit / unit)
+    builder.add_rows(np.zeros(row[0].size), row[0], row[1] / unit, upper=limit / unit, name=name)

@@ -4,10 +4,11 @@ Symbols (units)
     q            a circulation: the state s_j (a tier per module) of every kind of round j = 0..K
     V[j, s]      the least that all cells pay for a round of kind j in state s at given duals: sum_i V_ij(s)
     n_j / H      share of rounds of kind j in a cycle
+    N            rounds to the target accuracy, where one is aimed at; else 1
 
 For any duals (prices on the cells' seconds whose sum over cells is the worth of the slowest cell's second)
 
-    bound(q) = sum_j V[j, s_j] - charge + w_P Phi(q)
+    bound(q) = N(Phi(q)) (sum_j V[j, s_j] - charge) + w_P Phi(q)
 
 is below the cost of every plan with circulation q (weak Lagrangian duality), so the largest over all duals seen is too.
 Tiers never fall from one kind to the next, so a module has C(K + 4, 3) sequences of tiers and M modules that number to
@@ -20,7 +21,7 @@ Source: Geoffrion (1974), Lagrangean relaxation for integer programming.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import comb
 
@@ -33,6 +34,8 @@ from hffm_opt.solvers.formulations.circulation import State, Weights, covering, 
 
 MOST = 1_000_000
 """Rows up to which the table is used."""
+CROWD = 20
+"""How many times as many rows may be looked at, before the limit on Phi and the target thin them out."""
 Values = Callable[[int, State], float]
 """Returns V[j, s]."""
 
@@ -45,7 +48,8 @@ def table_rows(problem: Problem) -> int:
 
 @dataclass(frozen=True, eq=False)
 class CirculationTable:
-    """N circulations: state indices [N, K + 1], kind of the first cloud event (-1: none), ``w_P Phi``, bounds [N].
+    """N circulations: state indices [N, K + 1], kind of the first cloud event (-1: none), rounds to the target (or 1),
+    ``w_P Phi``, bounds [N].
 
     ``lower`` alone changes: :meth:`raised` returns a new table.
     """
@@ -54,6 +58,7 @@ class CirculationTable:
     states: tuple[State, ...]
     sequences: Ints
     first: Ints
+    factor: Floats
     penalty: Floats
     lower: Floats
 
@@ -63,27 +68,23 @@ class CirculationTable:
         planning = problem.scenario.planning
         kinds, modules = max(planning.periods).bit_length(), len(problem.modules)
         tiers = _tiers_in_menu(kinds, set(planning.periods))
-        pick = np.indices((len(tiers),) * modules).reshape(modules, -1)
+        found = _choices(problem, tiers, weights)
+        assert found is not None
+        pick, phi = found
         powers = 4 ** np.arange(modules)
         number = np.full(4**modules, -1)
         number[np.array(states) @ powers] = np.arange(len(states))
         sequences = number[sum(tiers[pick[m]] * powers[m] for m in range(modules))]
-        local, cloud = (
-            _periods(tiers, Tier.D2D, planning.horizon_rounds),
-            _periods(tiers, Tier.CLOUD, planning.horizon_rounds),
-        )
-        within, between = problem.divergence_within**2, problem.divergence_between**2
-        phi = sum(
-            (local[pick[m]] ** 2 - 1) * within[m] + (cloud[pick[m]] ** 2 - 1) * between[m] for m in range(modules)
-        )
-        keep = (sequences >= 0).all(axis=1) & (phi <= weights.max_drift * (1 + 1e-9))
+        keep = (sequences >= 0).all(axis=1)
+        factor = _factors(weights, phi)
         depth = tiers.sum(axis=1)
         for m in twins(problem):
             keep &= depth[pick[m]] >= depth[pick[m + 1]]
         meets = np.array([max(state) == Tier.CLOUD for state in states])[sequences[keep]]
         first = np.where(meets.any(axis=1), meets.argmax(axis=1), -1)
         penalty = weights.drift * phi[keep] if weights.drift else np.zeros(int(keep.sum()))
-        return cls(problem, states, sequences[keep], first, penalty, np.full(int(keep.sum()), -np.inf))
+        lower = np.full(int(keep.sum()), -np.inf)
+        return cls(problem, states, sequences[keep], first, factor[keep], penalty, lower)
 
     @property
     def size(self) -> int:
@@ -101,8 +102,14 @@ class CirculationTable:
     def reaching_the_cloud(self) -> CirculationTable:
         """Return the table without the circulations that never average at the cloud."""
         keep = self.first >= 0
-        arrays = (self.sequences[keep], self.first[keep], self.penalty[keep], self.lower[keep])
-        return CirculationTable(self.problem, self.states, *arrays)
+        return replace(
+            self,
+            sequences=self.sequences[keep],
+            first=self.first[keep],
+            factor=self.factor[keep],
+            penalty=self.penalty[keep],
+            lower=self.lower[keep],
+        )
 
     def row_states(self, row: int) -> tuple[State, ...]:
         """Return a circulation as the states of its kinds of round."""
@@ -114,7 +121,7 @@ class CirculationTable:
         return np.asarray((changes * np.arange(1, self.sequences.shape[1])).max(axis=1, initial=0))
 
     def cost_floors(self, rows: Ints, values: Values, charge: float) -> Floats:
-        """Return what duals prove for rows, without the penalty: ``sum_j V[j, s_j] - charge``."""
+        """Return what duals prove for rows per round, without the penalty: ``sum_j V[j, s_j] - charge``."""
         total = np.full(rows.size, -charge)
         for kind in range(self.sequences.shape[1]):
             of_kind = self.sequences[rows, kind]
@@ -124,11 +131,15 @@ class CirculationTable:
             total += table[of_kind]
         return total
 
+    def priced(self, rows: Ints, costs: Floats | float) -> Floats:
+        """Return the objective of rows of some cost per round: times the rounds to the target, plus the penalty."""
+        return np.asarray(self.factor[rows] * costs + self.penalty[rows])
+
     def raised(self, rows: Ints, floors: Floats) -> CirculationTable:
-        """Return the table with bounds of rows at least as high as given (penalty included)."""
+        """Return the table with bounds of rows at least as high as given, on the objective."""
         lower = self.lower.copy()
         lower[rows] = np.maximum(lower[rows], floors)
-        return CirculationTable(self.problem, self.states, self.sequences, self.first, self.penalty, lower)
+        return replace(self, lower=lower)
 
     def covering_rows(self, row: int, weights: Weights) -> Ints:
         """Return the circulations that meet as one does and cost no less (see :func:`.circulation.covering`)."""
@@ -139,6 +150,39 @@ class CirculationTable:
         for kind, state in enumerate(self.row_states(row)):
             same &= covering(self.problem, self.states, state)[self.sequences[:, kind]]
         return np.flatnonzero(same)
+
+
+def few_circulations(problem: Problem, weights: Weights, most: int) -> bool:
+    """Return whether at most so many circulations keep the limit on Phi and reach the target."""
+    kinds = max(problem.scenario.planning.periods).bit_length()
+    tiers = _tiers_in_menu(kinds, set(problem.scenario.planning.periods))
+    return _choices(problem, tiers, weights, most) is not None
+
+
+def _choices(problem: Problem, tiers: Ints, weights: Weights, most: float = np.inf) -> tuple[Ints, Floats] | None:
+    """Return a sequence of tiers per module [M, N] for all circulations within reach, and Phi [N]; None for too many.
+
+    Modules join one after the other. Their terms of Phi are not negative, so what is out of reach stays so.
+    """
+    horizon = problem.scenario.planning.horizon_rounds
+    local, cloud = _periods(tiers, Tier.D2D, horizon), _periods(tiers, Tier.CLOUD, horizon)
+    within, between = problem.divergence_within**2, problem.divergence_between**2
+    pick, phi = np.zeros((0, 1), dtype=np.int64), np.zeros(1)
+    for m in range(len(problem.modules)):
+        if phi.size * len(tiers) > CROWD * most:
+            return None
+        terms = (local**2 - 1) * within[m] + (cloud**2 - 1) * between[m]
+        phi = (phi[:, None] + terms[None, :]).ravel()
+        pick = np.vstack([np.repeat(pick, len(tiers), axis=1), np.tile(np.arange(len(tiers)), pick.shape[1])])
+        keep = (phi <= weights.max_drift * (1 + 1e-9)) & np.isfinite(_factors(weights, phi))
+        pick, phi = pick[:, keep], phi[keep]
+    return (pick, phi) if phi.size <= most else None
+
+
+def _factors(weights: Weights, phi: Floats) -> Floats:
+    """Return the rounds to the target at values of Phi, or ones."""
+    # The referee may round Phi otherwise; a little less of it needs no more rounds.
+    return np.ones(phi.size) if weights.rounds is None else np.asarray(weights.rounds(phi * (1 - 1e-12)))
 
 
 def _tiers_in_menu(kinds: int, menu: set[int]) -> Ints:

@@ -41,6 +41,7 @@ from hffm_opt.solvers.formulations.relay_index import (
 )
 from hffm_opt.solvers.formulations.relay_reach import SLACK, Reach
 from hffm_opt.solvers.formulations.tree_problem import (
+    WAYS,
     Bools,
     Direction,
     TreeProblem,
@@ -55,13 +56,13 @@ def build(problem: TreeProblem, horizon: Horizon, *, with_time: bool = True, rea
     refuse_copies(problem)
     builder = ModelBuilder()
     groups = group_modules(problem)
-    time = int(builder.add_columns(1, upper=horizon.time_s / horizon.time_unit_s)[0])
-    energy = int(builder.add_columns(1, upper=horizon.energy_j / horizon.energy_unit_j)[0])
+    time = int(builder.add_columns(1, upper=horizon.time_s / horizon.time_unit_s, name="T")[0])
+    energy = int(builder.add_columns(1, upper=horizon.energy_j / horizon.energy_unit_j, name="J")[0])
     heads: dict[int, int] = {}
     if len(problem.roots) > 1:
-        columns = builder.add_columns(len(problem.roots), upper=1.0, integer=True)
+        columns = builder.add_columns(len(problem.roots), upper=1.0, integer=True, name="head")
         heads = dict(zip(problem.roots, columns.tolist(), strict=True))
-        builder.add_rows(np.zeros(columns.size), columns, 1.0, lower=1.0, upper=1.0)
+        builder.add_rows(np.zeros(columns.size), columns, 1.0, lower=1.0, upper=1.0, name="one_head")
     floors = {direction: half_of(problem, direction).floor_s for direction in problem.directions}
     halves = tuple(
         _HalfBuilder(
@@ -71,7 +72,8 @@ def build(problem: TreeProblem, horizon: Horizon, *, with_time: bool = True, rea
         for others in [sum(floor for d, floor in floors.items() if d is not direction)]
     )
     times = [half.time for half in halves]
-    builder.add_rows([0] * (1 + len(times)), [time, *times], [1.0] + [-1.0] * len(times), lower=0.0, upper=0.0)
+    signs = [1.0] + [-1.0] * len(times)
+    builder.add_rows([0] * (1 + len(times)), [time, *times], signs, lower=0.0, upper=0.0, name="latency")
     columns_e, values_e = [np.array([energy])], [np.array([1.0])]
     for half in halves:
         joules = half.half.joules_per_bit[half.child, half.parent] / horizon.energy_unit_j
@@ -80,7 +82,8 @@ def build(problem: TreeProblem, horizon: Horizon, *, with_time: bool = True, rea
             columns_e.append(half.carry[group][there])
             values_e.append(-payload * joules[there])
     columns_all = np.concatenate(columns_e)
-    builder.add_rows(np.zeros(columns_all.size), columns_all, np.concatenate(values_e), lower=0.0, upper=0.0)
+    values_all = np.concatenate(values_e)
+    builder.add_rows(np.zeros(columns_all.size), columns_all, values_all, lower=0.0, upper=0.0, name="energy")
     return TreeProgram(problem, builder.build(), halves, heads, time, energy, horizon)
 
 
@@ -101,6 +104,7 @@ class _HalfBuilder:
     ) -> None:
         self.builder, self.problem, self.groups, self.heads = builder, problem, groups, heads
         self.direction, self.half = direction, half_of(problem, direction)
+        self.way = WAYS[direction]
         self.horizon, self.time_limit_s, self.with_time = horizon, time_limit_s, with_time
         self.n, self.devices = problem.n, groups.devices
         self.reach = reach or Reach.of(problem, self.half)
@@ -110,18 +114,19 @@ class _HalfBuilder:
 
     def add(self) -> HalfIndex:
         arcs, required = self.child.size, self.devices.size
-        self.x = self.builder.add_columns(arcs, upper=1.0, integer=True)
+        self.x = self.builder.add_columns(arcs, upper=1.0, integer=True, name=f"x_{self.way}")
         self.flow = np.full((required, arcs), -1, dtype=np.int64)
         for row, k in enumerate(self.devices):
             there = (self.parent != k) & self.passes[row, self.child, self.parent]
-            self.flow[row, there] = self.builder.add_columns(int(there.sum()), upper=1.0)
+            self.flow[row, there] = self.builder.add_columns(int(there.sum()), upper=1.0, name=f"f_{self.way}")
         self.carry = self._carry_columns()
         self._tree_rows()
         self._flow_rows()
         self._link_rows()
         unit = self.horizon.time_unit_s
         top = max(self.time_limit_s, self.half.floor_s) / unit if self.with_time else math.inf
-        self.time = int(self.builder.add_columns(1, lower=self.half.floor_s / unit, upper=top)[0])
+        floor = self.half.floor_s / unit
+        self.time = int(self.builder.add_columns(1, lower=floor, upper=top, name=f"T_{self.way}")[0])
         potential = np.zeros(0, dtype=np.int64)
         if self.with_time:
             self._path_rows()
@@ -152,7 +157,7 @@ class _HalfBuilder:
             elif owned.sum() == 1:
                 carry[group] = self.flow[int(owned.argmax())]
             else:
-                carry[group] = self.builder.add_columns(self.child.size, upper=1.0)
+                carry[group] = self.builder.add_columns(self.child.size, upper=1.0, name=f"c_{self.way}")
         return carry
 
     def _tree_rows(self) -> None:
@@ -163,12 +168,13 @@ class _HalfBuilder:
             lone_root = self.problem.roots == (v,)
             columns = [*self.x[out], *is_root]
             needed = self.problem.required[v] and not lone_root
-            add([0] * len(columns), columns, 1.0, lower=1.0 if needed else 0.0, upper=1.0, count=1)
+            least, name = 1.0 if needed else 0.0, f"parent_{self.way}"
+            add([0] * len(columns), columns, 1.0, lower=least, upper=1.0, count=1, name=name)
         for v in range(self.n + 1):
             limit = self.problem.max_uplinks if v == self.n else self.problem.max_fan_in
             into = self.x[self.parent == v]
             if limit is not None and into.size > limit:
-                add(np.zeros(into.size), into, 1.0, upper=float(limit))
+                add(np.zeros(into.size), into, 1.0, upper=float(limit), name=f"children_{self.way}")
 
     def _flow_rows(self) -> None:
         add = self.builder.add_rows
@@ -188,9 +194,11 @@ class _HalfBuilder:
                 lower=supply,
                 upper=supply,
                 count=self.n,
+                name=f"flow_{self.way}",
             )
             if self.problem.max_hops is not None:
-                add(np.zeros(columns.size), columns, 1.0, upper=float(self.problem.max_hops), count=1)
+                most, name = float(self.problem.max_hops), f"hops_{self.way}"
+                add(np.zeros(columns.size), columns, 1.0, upper=most, count=1, name=name)
 
     def _link_rows(self) -> None:
         """f <= c and c <= x, or f <= x for a device that owns no group of its own copies."""
@@ -206,7 +214,8 @@ class _HalfBuilder:
         for low, high in pairs:
             row_index = np.tile(np.arange(low.size), 2)
             values = np.repeat([1.0, -1.0], low.size)
-            self.builder.add_rows(row_index, np.concatenate([low, high]), values, upper=0.0, count=low.size)
+            both, name = np.concatenate([low, high]), f"link_{self.way}"
+            self.builder.add_rows(row_index, both, values, upper=0.0, count=low.size, name=name)
 
     def _path_rows(self) -> None:
         unit, half = self.horizon.time_unit_s, self.half
@@ -215,7 +224,8 @@ class _HalfBuilder:
             seconds = self.reach.seconds[k, self.child[there], self.parent[there]]
             columns = np.append(self.flow[row][there], self.time)
             values = np.append(-seconds / unit, 1.0)
-            self.builder.add_rows(np.zeros(columns.size), columns, values, lower=half.ready_s[k] / unit, count=1)
+            ready, name = half.ready_s[k] / unit, f"path_{self.way}"
+            self.builder.add_rows(np.zeros(columns.size), columns, values, lower=ready, count=1, name=name)
 
     def _continuation_rows(self) -> None:
         """What enters a relay must leave it, and what leaves must have entered, over arcs that together are in time."""
@@ -243,7 +253,8 @@ class _HalfBuilder:
         rows, at = np.nonzero(fits)
         values = np.repeat([-1.0, 1.0], [each.size, rows.size])
         together = np.concatenate([columns, covering[rows, at]])
-        self.builder.add_rows(np.concatenate([each, rows]), together, values, lower=0.0, count=each.size)
+        order, name = np.concatenate([each, rows]), f"onward_{self.way}"
+        self.builder.add_rows(order, together, values, lower=0.0, count=each.size, name=name)
 
     def _relays_may_be_late(self) -> bool:
         """Whether a device that owns nothing may still be training when the first sum could reach it."""
@@ -254,7 +265,8 @@ class _HalfBuilder:
         unit, half, n = self.horizon.time_unit_s, self.half, self.n
         earliest = half.ready_s
         latest = np.maximum(self.time_limit_s - self.reach.remaining, earliest)
-        potential = self.builder.add_columns(n, lower=earliest / unit, upper=latest / unit)
+        name = f"R_{self.way}"
+        potential = self.builder.add_columns(n, lower=earliest / unit, upper=latest / unit, name=name)
         at = np.append(potential, self.time)
         floor = np.append(earliest, half.floor_s)
         slack = np.maximum(latest[self.child] - floor[self.parent], 0.0) / unit
@@ -270,12 +282,18 @@ class _HalfBuilder:
             columns.append(self.carry[group][there])
             values.append(-payload * seconds[there])
         self.builder.add_rows(
-            np.concatenate(rows), np.concatenate(columns), np.concatenate(values), lower=-slack, count=arcs.size
+            np.concatenate(rows),
+            np.concatenate(columns),
+            np.concatenate(values),
+            lower=-slack,
+            count=arcs.size,
+            name=f"after_{self.way}",
         )
         self.builder.add_rows(
             np.tile(np.arange(n), 2),
             np.concatenate([np.full(n, self.time), potential]),
             np.repeat([1.0, -1.0], n),
             lower=0.0,
+            name=f"end_{self.way}",
         )
         return potential

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hffm_opt.solvers.engines.file_names import numbered
 from hffm_opt.solvers.formulations.relay_index import TreeProgram
-from hffm_opt.solvers.formulations.tree_problem import Direction
-
-WAYS = {Direction.GATHER: "up", Direction.SCATTER: "down"}
+from hffm_opt.solvers.formulations.tree_problem import WAYS
 
 
 def column_names(program: TreeProgram, root_name: str) -> list[str]:
@@ -22,7 +21,7 @@ def column_names(program: TreeProgram, root_name: str) -> list[str]:
         root_name: name of the node after the devices.
     """
     problem = program.problem
-    names = [f"column{index}" for index in range(program.model.shape[1])]
+    names = numbered(program.model.families[0])
     node = (*problem.names, root_name)
     devices = np.flatnonzero(problem.required)
     for half in program.halves:

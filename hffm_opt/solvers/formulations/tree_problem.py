@@ -40,6 +40,10 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
+WAYS = {Direction.GATHER: "up", Direction.SCATTER: "down"}
+"""What names of rows and columns call a direction."""
+
+
 @dataclass(frozen=True, eq=False)
 class TreeProblem:
     """A cell of n devices, the links between them and to the edge server, and the modules of one event.

@@ -27,6 +27,7 @@ from hffm_opt.solvers.joint.association_bound import AssociationFloor
 from hffm_opt.solvers.joint.association_search import improved_association
 from hffm_opt.solvers.joint.states import all_states, first_at_cloud, states_of
 from hffm_opt.solvers.request import Certified, Request
+from hffm_opt.steps import Step
 
 Progress = Callable[[str], None]
 Planner = Callable[[Problem, Request, Progress | None], Certified]
@@ -61,12 +62,17 @@ def plan_with_association(
     own_bounds: list[float] = []
     tried: set[tuple[tuple[str, tuple[str, ...]], ...]] = set()
 
+    def words(text: str) -> None:
+        # The figures are those of one association, whose bound does not hold for the others.
+        if progress is not None:
+            progress(str(text))
+
     def consider(trial: Problem) -> None:
         nonlocal best, value, failure
         tried.add(_cells(trial))
         left = request.time_limit_s - (time.perf_counter() - started)
         try:
-            found = planner(trial, replace(request, time_limit_s=max(left, 0.0)), progress)
+            found = planner(trial, replace(request, time_limit_s=max(left, 0.0)), words)
         except (InfeasibleError, LimitReachedError) as error:
             failure = error
             # Where a search ended without a plan nothing is proven, but that no cost is below 0.
@@ -79,7 +85,7 @@ def plan_with_association(
         if cost < value:
             best, value = found, cost
         if progress is not None:
-            progress(f"association {len(tried)}: {cost:.6g}")
+            progress(Step(f"association {len(tried)}: {cost:.6g}", value=value))
 
     for trial in _every_association(problem) if listed else [problem]:
         consider(trial)
@@ -145,7 +151,8 @@ def _floor(problem: Problem, request: Request, weights: Weights) -> float:
             sum(_support(floor, calendar, j, s, latency, energy, share) for j, s in enumerate(states))
             for share in floor.shares(latency, energy)
         )
-        return costs + penalty * drift(problem, request.circulation)
+        phi = drift(problem, request.circulation)
+        return weights.factor(phi) * costs + penalty * phi
     if table_rows(problem) > MOST:
         return 0.0
     table = CirculationTable.of(problem, all_states(problem), replace(weights, drift=penalty))
@@ -161,7 +168,7 @@ def _floor(problem: Problem, request: Request, weights: Weights) -> float:
                 return _support(floor, calendar, kind, state, latency, energy, share)
 
             proven = np.maximum(proven, table.cost_floors(rows, values, 0.0))
-        least = min(least, float((proven + table.penalty[rows]).min()))
+        least = min(least, float(table.priced(rows, proven).min()))
     return least
 
 

@@ -74,17 +74,20 @@ def judge_with(problem: Problem, rounds: FixedRounds, gap: float) -> Judge:
         short = Calendar.of(problem, top, calendar.first)
         ways = rounds.ways(states[: top + 1], short.collects)
         judged = with_drift(problem, weights, Judged(states, np.inf, 0.0))
+        if judged.factor == np.inf:
+            return judged
+        most = judged.cost_at(cutoff)
         cycle = short.with_collection() if short.collects else short
 
         def proven(duals: Duals) -> float:
             return _supported(duals, rounds, states[: top + 1], short)
 
         bound, mixed, duals = mixed_bound(cycle, weights, ways, proven)
-        if max(bound, mixed) >= cutoff - judged.penalty:
+        if max(bound, mixed) >= most:
             return replace(judged, cost_bound=bound, duals=duals)
-        schedule = best_schedule(short, weights, ways, HighsOptions(relative_gap=gap), cutoff - judged.penalty)
+        schedule = best_schedule(short, weights, ways, HighsOptions(relative_gap=gap), most)
         if schedule is None:
-            ruled_out = max(bound, cutoff - judged.penalty) if rounds.complete else bound
+            ruled_out = max(bound, most) if rounds.complete else bound
             # Mixtures of ways keep the limits, so these duals do not prove that others cannot.
             return replace(judged, cost_bound=ruled_out, duals=duals if ruled_out < np.inf else None)
         if not rounds.complete:

@@ -26,14 +26,17 @@ def judge_allocated(problem: Problem, rounds: AllocatedRounds, gap: float, deadl
     """Return the judge of circulations under free allocation, which makes an end after a deadline."""
 
     def judge(states: tuple[State, ...], calendar: Calendar, weights: Weights, cutoff: float = np.inf) -> Judged:
+        unjudged = with_drift(problem, weights, Judged(states, np.inf, 0.0))
+        if unjudged.factor == np.inf:
+            return unjudged
         top = top_kind(circulation_of(problem, states))
         short = Calendar.of(problem, top, calendar.first)
         events = [[rounds.events(i, states[j]) for j in range(top + 1)] for i in range(len(problem.cells))]
         generation = Generation(problem, rounds, short, weights, events, deadline)
-        penalty = with_drift(problem, weights, Judged(states, 0.0, 0.0)).penalty
+        most = unjudged.cost_at(cutoff)
         # What pools leave open cannot be closed, so nothing is left open besides.
-        hull = generation.hull(gap / (20 if rounds.pooled else 4), cutoff - penalty)
-        hopeless = hull.mix is None or max(hull.bound, hull.mix.value * (1 - gap / 4)) >= cutoff - penalty
+        hull = generation.hull(gap / (20 if rounds.pooled else 4), most)
+        hopeless = hull.mix is None or max(hull.bound, hull.mix.value * (1 - gap / 4)) >= most
         found = None if hull.mix is None or hopeless else generation.single(hull.mix, hull.bound, gap / 10)
         if found is None:
             return with_drift(problem, weights, Judged(states, np.inf, float(hull.bound), duals=hull.duals))

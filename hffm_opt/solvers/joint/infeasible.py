@@ -48,6 +48,10 @@ def explain(
                 f"allow drift_max >= {rounded_up(lowest)}, or add shorter periods to planning.periods",
             )
         )
+    missed = request.out_of_reach(lowest)
+    if missed is not None:
+        return InfeasibleError(replace(missed, repair="aim lower, or add shorter periods to planning.periods"))
+    weights = weights.per_round()
     blocked = tuple(relaying.lacking((int(Tier.CLOUD),) * len(problem.modules)))
     free = replace(weights, max_latency_s=np.inf, max_energy_j=np.inf)
     if blocked and (weights == free or _proven_impossible(find(free))):

@@ -21,6 +21,7 @@ from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.heuristics.search.local_search import local_search
 from hffm_opt.solvers.joint.states import MAX_MODULES
 from hffm_opt.solvers.request import Certified, Request
+from hffm_opt.steps import Step
 
 Progress = Callable[[str], None]
 Planner = Callable[[Problem, Request, Progress | None], Certified]
@@ -81,8 +82,14 @@ def plan_many(problem: Problem, request: Request, planner: Planner, progress: Pr
 
 def _bound(problem: Problem, request: Request, planner: Planner, progress: Progress | None) -> float:
     """Return what the heaviest modules alone cost at least; 0 where the time did not do for a plan of them."""
+
+    def tell(text: str) -> None:
+        # The value of a part of the modules is no plan's; its bound holds for the whole.
+        if progress is not None:
+            progress(Step(text, bound=text.bound if isinstance(text, Step) else None))
+
     try:
-        part = planner(heaviest(problem), request, progress)
+        part = planner(heaviest(problem), request, tell)
     except LimitReachedError:
         return 0.0
     assert part.bound is not None

@@ -49,7 +49,9 @@ def build(
     """Build the program with its objective; arguments as :func:`best_schedule`."""
     builder = ModelBuilder()
     calendar = calendar.with_collection() if calendar.collects else calendar
-    picks = [[builder.add_columns(len(way.choices), upper=1.0, integer=True) for way in row] for row in ways]
+    picks = [
+        [builder.add_columns(len(way.choices), upper=1.0, integer=True, name="way") for way in row] for row in ways
+    ]
     energies = np.concatenate(
         [way.energy_j * calendar.counts[j] / calendar.length for row in ways for j, way in enumerate(row)]
     )
@@ -60,6 +62,7 @@ def build(
         1.0,
         lower=1.0,
         upper=1.0,
+        name="choice",
     )
     slowest = max(float(np.max(part)) for row in ways for way in row for part in (way.before_s, way.after_s))
     # Far from one, seconds beside choices of 0 and 1 are numerical trouble.
@@ -67,7 +70,7 @@ def build(
     shares = []
     for segment in calendar.segments:
         ending = segment.ending
-        sigma, delta = builder.add_columns(2)
+        (sigma,), (delta,) = (builder.add_columns(1, name=name) for name in ("sigma", "delta"))
         shares += [segment.share, segment.share]
         for row, columns in zip(ways, picks, strict=True):
             used = np.flatnonzero(segment.rounds)
@@ -78,6 +81,7 @@ def build(
                 np.concatenate([[sigma], where]),
                 np.concatenate([[1.0], -spent * second]),
                 lower=0.0,
+                name="before",
             )
             if ending is not None:
                 late, back = columns[ending], row[ending].after_s
@@ -86,6 +90,7 @@ def build(
                     np.concatenate([[delta], late]),
                     np.concatenate([[1.0], -back * second]),
                     lower=0.0,
+                    name="after",
                 )
     spans = np.arange(builder.n_columns - len(shares), builder.n_columns)
     latency, energy = np.zeros(builder.n_columns), np.zeros(builder.n_columns)
@@ -94,12 +99,13 @@ def build(
     if np.isfinite(cutoff):
         cost = weights.latency * latency + weights.energy * energy
         used, unit = np.flatnonzero(cost), abs(cutoff) or 1.0
-        builder.add_rows(np.zeros(used.size), used, cost[used] / unit, upper=cutoff / unit)
-    for row_of, limit in ((latency, weights.max_latency_s), (energy, weights.max_energy_j)):
+        builder.add_rows(np.zeros(used.size), used, cost[used] / unit, upper=cutoff / unit, name="cutoff")
+    limits = (("max_latency", latency, weights.max_latency_s), ("max_energy", energy, weights.max_energy_j))
+    for name, row_of, limit in limits:
         used = np.flatnonzero(row_of)
         # The engine's tolerance is absolute, so a limit stands as 1.
         unit = limit if 0 < limit < np.inf else 1.0
-        builder.add_rows(np.zeros(used.size), used, row_of[used] / unit, upper=limit / unit)
+        builder.add_rows(np.zeros(used.size), used, row_of[used] / unit, upper=limit / unit, name=name)
     model = builder.build()
     model.set_cost(np.arange(builder.n_columns), weights.latency * latency + weights.energy * energy)
     return ScheduleProgram(model, picks, latency, energy)

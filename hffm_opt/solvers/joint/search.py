@@ -26,12 +26,17 @@ from hffm_opt.solvers.joint.states import State, circulation_of
 
 EXCESS = 1e-7
 """Relative excess over the limits from which a proof that they cannot be kept counts."""
+Tell = Callable[[int, float, float, float], None]
+"""Told of every circulation that was judged: its number, its value, the best value and the bound so far."""
 PRICE_STEPS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.4, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A circulation with its best known rounds: cost and proven bound without the penalty.
+    """A circulation with its best known rounds: cost per round and its proven bound, without the penalty.
+
+    ``factor`` is what a cost counts by: the rounds to the target where an accuracy is aimed at, infinite where it is
+    out of reach; else 1.
 
     ``choices`` are [cell][kind]; ``held`` is what stands in their place under free allocation. ``duals`` prove the
     bound over mixed rounds (of the kinds that the circulation tells apart), or that the limits cannot be kept.
@@ -41,6 +46,7 @@ class Judged:
     cost: float
     cost_bound: float
     penalty: float = 0.0
+    factor: float = 1.0
     choices: tuple[tuple[RoundChoice, ...], ...] = ()
     held: object = None
     duals: Duals | None = None
@@ -54,12 +60,16 @@ class Judged:
     @property
     def value(self) -> float:
         """The objective."""
-        return self.cost + self.penalty
+        return np.inf if self.factor == np.inf else self.factor * self.cost + self.penalty
 
     @property
     def bound(self) -> float:
         """Proven lower bound on the objective of this circulation."""
-        return self.cost_bound + self.penalty
+        return np.inf if self.factor == np.inf else self.factor * self.cost_bound + self.penalty
+
+    def cost_at(self, value: float) -> float:
+        """Return the cost per round at which the objective has a value."""
+        return (value - self.penalty) / self.factor
 
 
 class Judge(Protocol):
@@ -108,7 +118,7 @@ def search(
     weights: Weights,
     gap: float,
     time_limit_s: float,
-    progress: Callable[[str], None] | None = None,
+    tell: Tell | None = None,
 ) -> Found:
     """Return the best circulation with a proven bound.
 
@@ -119,7 +129,7 @@ def search(
         weights: objective and limits.
         gap: relative gap at which to stop.
         time_limit_s: wall-clock limit.
-        progress: told what happens, in words.
+        tell: told of every circulation judged.
     """
     started = time.perf_counter()
     grid = price_grid(weights, len(problem.cells))
@@ -172,9 +182,9 @@ def search(
             exact[key] |= {(j, proposal.states[j]) for j in master.calendar.endings}
         proposals += 1
         undecided |= judged.value == np.inf and judged.cost_bound < np.inf and best is None
-        if progress is not None:
-            value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
-            progress(f"circulation {proposals}: {value} (proven so far: {min(floor, loose):.6g})")
+        if tell is not None:
+            least = min(judged.value, np.inf if best is None else best.value)
+            tell(proposals, judged.value, least, min(floor, loose))
         visited[key].append((proposal.states, judged.cost_bound))
         if judged.value < np.inf and (best is None or judged.value < best.value):
             best, best_calendar = judged, master.calendar
@@ -190,5 +200,6 @@ def search(
 
 
 def with_drift(problem: Problem, weights: Weights, judged: Judged) -> Judged:
-    """Add the learning penalty's share to a judged circulation."""
-    return replace(judged, penalty=weights.drift * drift(problem, circulation_of(problem, judged.states)))
+    """Add what the learning penalty makes of a judged circulation: its share of the objective, its rounds."""
+    phi = drift(problem, circulation_of(problem, judged.states))
+    return replace(judged, penalty=weights.drift * phi, factor=weights.factor(phi))

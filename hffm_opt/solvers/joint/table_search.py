@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hffm_opt.plan.circulation import Circulation
 from hffm_opt.problem.model import Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.calendar import Calendar
 from hffm_opt.solvers.formulations.circulation import State, Weights
 from hffm_opt.solvers.formulations.circulation_table import CirculationTable
 from hffm_opt.solvers.formulations.duals import Duals
-from hffm_opt.solvers.joint.search import EXCESS, Found, Judge, Judged
+from hffm_opt.solvers.joint.search import EXCESS, Found, Judge, Judged, Tell
+from hffm_opt.solvers.joint.states import states_of
 
 Support = Callable[[int, State, float, float, float], float]
 
@@ -105,7 +107,7 @@ class TableSearch:
 
     def _learn(self, first: int | None, duals: Duals) -> None:
         rows, floors = self._floors(first, duals)
-        self.table = self.table.raised(rows, floors + self.table.penalty[rows])
+        self.table = self.table.raised(rows, self.table.priced(rows, floors))
 
     def _learn_shares(self, first: int | None, duals: Duals) -> None:
         """Let the cells' shares of the worth of time prove bounds for calendars whose segments differ."""
@@ -143,7 +145,7 @@ class TableSearch:
             self.wanted = min(cutoff, judged.value - self.gap * abs(judged.value))
         self.settled = min(self.settled, judged.bound)
         covering = table.covering_rows(row, self.weights)
-        self.table = table.raised(covering, judged.cost_bound + table.penalty[covering])
+        self.table = table.raised(covering, table.priced(covering, judged.cost_bound))
         # What is judged is settled: it stands in `settled`, not in the table.
         self.table = self.table.raised(np.array([row]), np.array([np.inf]))
         if judged.duals is not None:
@@ -158,16 +160,28 @@ class TableSearch:
             self.best, self.best_calendar = judged, calendar
         return judged
 
-    def run(self, gap: float, deadline: float, progress: Callable[[str], None] | None = None) -> Found:
+    def start_with(self, circulation: Circulation) -> None:
+        """Judge a circulation before all others, if it is in the table: its plan is one to beat, its duals are near."""
+        states = states_of(circulation, self.table.sequences.shape[1] - 1)
+        number = {state: i for i, state in enumerate(self.table.states)}
+        if all(state in number for state in states):
+            wanted = [number[state] for state in states]
+            for row in np.flatnonzero((self.table.sequences == wanted).all(axis=1)):
+                self.step(int(row), np.inf)
+
+    def run(self, gap: float, deadline: float, tell: Tell | None = None, start: Circulation | None = None) -> Found:
         """Return the best circulation with a proven bound.
 
         Args:
             gap: relative gap at which to stop.
             deadline: reading of :func:`time.perf_counter` after which nothing new is judged.
-            progress: told what happens, in words.
+            tell: told of every circulation judged.
+            start: one to judge first.
         """
         reason, undecided, judged_so_far = "proven", False, 0
         self.gap = gap
+        if start is not None:
+            self.start_with(start)
         for number in range(1, self.table.size + 1):
             row = int(np.argmin(self.table.lower))
             proven = min(float(self.table.lower[row]), self.settled)
@@ -178,10 +192,9 @@ class TableSearch:
                 break
             judged = self.step(row, self.enough(gap))
             judged_so_far = number
-            undecided |= judged.value == np.inf and judged.cost_bound < np.inf and self.best is None
-            if progress is not None:
-                value = f"{judged.value:.6g}" if judged.value < np.inf else "not better"
-                progress(f"circulation {number}: {value} (proven so far: {proven:.6g})")
+            undecided |= judged.value == np.inf and judged.bound < np.inf and self.best is None
+            if tell is not None:
+                tell(number, judged.value, self.value, proven)
         proven = min(float(self.table.lower.min(initial=np.inf)), self.settled, self.value)
         if self.best is None and undecided and reason == "proven":
             reason = "undecided"

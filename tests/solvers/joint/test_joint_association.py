@@ -3,6 +3,7 @@
 from itertools import product
 
 import pytest
+from accuracy_cases import CURVES
 
 from hffm_opt import random_scenario
 from hffm_opt.errors import InfeasibleError, InputError
@@ -36,11 +37,11 @@ def every_given(scenario, request):
             continue
 
 
-@pytest.mark.parametrize("objective", ["weighted", "latency", "energy"])
+@pytest.mark.parametrize("objective", ["weighted", "latency", "energy", "time-to-accuracy"])
 @pytest.mark.parametrize("seed", [1, 2, 4, 6])
 def test_the_best_association_is_found_and_bounded(seed, objective, monkeypatch):
     scenario = network(seed)
-    request = default_request(scenario, objective=objective, gap=1e-6)
+    request = default_request(scenario, objective=objective, gap=1e-6, target=0.3, curve=CURVES["slowed"][0])
     truth = min(o.objective for o in every_given(scenario, request))
     problem = build_problem(free(scenario))
     listed = solve(problem, "optimal", request)

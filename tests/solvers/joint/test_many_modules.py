@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from accuracy_cases import CURVES, OBJECTIVES
 
 from hffm_opt.errors import InfeasibleError
 from hffm_opt.plan.referee import evaluate_plan
@@ -11,6 +12,7 @@ from hffm_opt.scenario.builtin import BUILTINS
 from hffm_opt.scenario.builtin.random_network import random_scenario
 from hffm_opt.solvers.joint.many_modules import heaviest, plan_many
 from hffm_opt.solvers.optimal import optimal
+from hffm_opt.solvers.registry import certify, solve
 from hffm_opt.solvers.request import default_request
 
 ALLOCATIONS = ("fixed", "fixed", "optimised")
@@ -62,3 +64,24 @@ def test_the_network_of_thirteen_modules_is_planned_with_a_bound():
     assert 0.9 * value < found.bound <= value
     assert "circulation" in found.optimised
     assert "5 heaviest modules" in found.stop_reason
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_rounds_to_an_accuracy_of_fewer_modules_bound_those_of_all(seed):
+    """Without a module Phi has a term less, so that no more rounds are needed, and none of them costs more."""
+    scenario = random_scenario(seed, cells=1 + seed % 2, devices=(1, 3), modules=3, periods=(1, 2), profile="si")
+    problem = build_problem(scenario)
+    curve, target = CURVES["slowed"]
+    request = default_request(
+        scenario, objective=OBJECTIVES[seed % 2], target=target, curve=curve, max_drift=float("inf")
+    )
+    whole = solve(problem, "optimal", request)
+    for count in (1, 2):
+        assert optimal(heaviest(problem, count), request).bound <= whole.objective * (1 + 1e-9)
+    found = certify(problem, request, "optimal", plan_many(problem, request, _planner, None))
+    assert found.feasible and found.bound <= whole.objective * (1 + 1e-9)
+    assert found.objective >= whole.bound * (1 - 1e-9)
+
+
+def _planner(problem, request, progress):
+    return optimal(problem, request, progress)

@@ -1,7 +1,10 @@
 """The table of all circulations against the relaxed programs, and the bounds that duals prove."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from accuracy_cases import CURVES
 
 from hffm_opt import random_scenario
 from hffm_opt.plan.circulation import drift
@@ -45,12 +48,14 @@ def test_rows_are_the_circulations_of_the_menu(seed):
         assert drift(problem, circulation) <= limit * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("curve", [None, "steep"])
 @pytest.mark.parametrize("profile", ["si", "reference"])
 @pytest.mark.parametrize("seed", range(6))
-def test_no_bound_of_the_table_exceeds_what_a_circulation_costs(seed, profile):
-    """Judge a few circulations, then hold every row's bound against its own optimum."""
+def test_no_bound_of_the_table_exceeds_what_a_circulation_costs(seed, profile, curve):
+    """Judge a few circulations, then hold every row's bound against its own optimum, with and without a target."""
     problem = build_problem(random_scenario(seed, cells=2, devices=(1, 3), modules=1, profile=profile, periods=(1, 2)))
-    weights, rounds = Weights(1.0, 0.3, 0.0), FixedRounds(problem)
+    aimed = None if curve is None else partial(CURVES[curve][0].rounds_to, CURVES[curve][1])
+    weights, rounds = Weights(1.0, 0.3, 0.0, rounds=aimed), FixedRounds(problem)
     judge = judge_with(problem, rounds, 1e-9)
     table = CirculationTable.of(problem, possible_states(problem), weights)
     search = TableSearch(problem, table, judge, rounds.support, rounds.collection_support, weights)

@@ -71,8 +71,7 @@ def _valued(
         alone = 0.0 if segment.ending is not None else float((segment.rounds @ after).max())
         seconds += segment.share * (float((segment.rounds @ before).max()) + back + alone)
     energy = float(calendar.counts @ joules.sum(axis=1)) / calendar.length
-    weights = ways.weights
-    value = weights[0] * seconds + weights[1] * energy + weights[2] * drift(ways.problem, circulation)
+    value = ways.request.value(seconds, energy, drift(ways.problem, circulation))
     return Network(circulation, tuple(kinds), tuple(found), value)
 
 

@@ -58,6 +58,7 @@ class Ways:
 
     def __init__(self, problem: Problem, request: Request, evaluations: float = np.inf) -> None:
         self.problem = problem
+        self.request = request
         self.weights = request.weights()
         self.left = evaluations
         self._found: dict[Key, list[Way]] = {}

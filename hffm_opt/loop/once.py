@@ -28,7 +28,8 @@ from hffm_opt.serial import (
     write_text,
 )
 from hffm_opt.trace import Trace, write_trace
-from hffm_opt.trace.files import CHECKPOINT, LEDGER, METRICS, TRACE, WEIGHTS
+from hffm_opt.trace.files import BOARD, CHECKPOINT, LEDGER, WEIGHTS
+from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE
 from hffm_opt.trace.model import Algorithm
 
 Planner = Callable[[Problem], Outcome]
@@ -168,9 +169,9 @@ def claim_directory(directory: Path, overwrite: bool) -> Path:
 
 def begin_run(problem: Problem, outcome: Outcome, directory: Path) -> None:
     """Write what a run is to do, in place of what the directory holds."""
-    for name in FILES:
+    for name in (*FILES, METRICS_TABLE):
         (directory / name).unlink(missing_ok=True)
-    for name in (CHECKPOINT, f".{CHECKPOINT}.spent", WEIGHTS):
+    for name in (CHECKPOINT, f".{CHECKPOINT}.spent", WEIGHTS, BOARD):
         shutil.rmtree(directory / name, ignore_errors=True)
     write_text(directory / SCENARIO, dump_yaml(problem.scenario))
     write_text(directory / PLAN, dump_json(outcome.plan))
@@ -239,7 +240,7 @@ def save_run(run: Run, directory: Path) -> None:
 
     A checkpoint is kept as long as rounds are left to run.
     """
-    for name in (TRACE, METRICS, LEDGER, MEASUREMENT):
+    for name in (TRACE, METRICS, METRICS_TABLE, LEDGER, MEASUREMENT):
         (directory / name).unlink(missing_ok=True)
     write_trace(run.trace, directory)
     write_text(directory / MEASUREMENT, dump_json(run.measurement))

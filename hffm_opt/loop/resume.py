@@ -1,0 +1,31 @@
+"""Which closed loop a directory holds, and whether it is the one that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hffm_opt.errors import InputError
+from hffm_opt.loop.once import begun_outcome, finished_run
+from hffm_opt.plan.outcome import Outcome
+from hffm_opt.problem.model import Problem
+from hffm_opt.report.run import Run
+from hffm_opt.trace.model import Algorithm, Goal
+
+
+def begun_loop(
+    problem: Problem, directory: Path | None, overwrite: bool, rounds: int, seed: int, precision: str, goal: Goal
+) -> tuple[Outcome, Run | None]:
+    """Return the outcome with which a directory's loop was begun, and the run itself if it is complete.
+
+    Raises:
+        InputError: there is none, or it differs from what is asked for.
+    """
+    if directory is None or overwrite:
+        message = "both are given" if overwrite else "there is no directory to resume from"
+        raise InputError.one("--resume / --overwrite" if overwrite else "--resume", message, "give -o RUN --resume")
+    outcome = begun_outcome(problem, directory)
+    finished = finished_run(directory, rounds, seed, precision, Algorithm())
+    if finished is not None and finished.trace.header.goal != goal:
+        message = "the run there is complete, and had another goal"
+        raise InputError.one(str(directory), message, "give what it was run with, or another directory")
+    return outcome, finished
