@@ -13,6 +13,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from hffm_opt.scenario.inference import Inference, NodeLimits, RequestClass, Ser
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.inference import GREEDY, OPTIMAL, method_names, place_inference
+from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,22 +98,28 @@ def run(setting: Setting, tell: Progress) -> Findings:
     """Run the benchmark."""
     size, rows = QUICK if setting.quick else FULL, list[Row]()
     checks: list[InferenceTrace] = []
+    pieces = len(setting.seeds) * (3 + 2 * len(size.bandwidths_hz))
+    done = count()
+
+    def say(words: str, seed: int) -> None:
+        tell(Step(f"{words}, seed {seed}", done=next(done), total=pieces))
+
     with tempfile.TemporaryDirectory() as folder:
         for seed in setting.seeds:
-            tell(f"training, seed {seed}")
+            say("training", seed)
             first = network(size.bandwidths_hz[-1], False, size)
             where = Path(folder) / f"run-{seed}" if size.rounds else None
             if where is not None:
                 api.train(first, method=TRAINING, rounds=size.rounds, seed=seed, out=where)
-            tell(f"calibrating, seed {seed}")
+            say("calibrating", seed)
             exits = stages.calibrate(first, run=where, seed=seed)
             plan = stages.plan_inference(first, exits=exits.calibration)
-            tell(f"answering all test samples, seed {seed}")
+            say("answering all test samples", seed)
             whole = stages.infer(first, plan, run=where, exits=exits, seed=seed).trace
             checks.append(whole)
             for tight in (False, True):
                 for bandwidth_hz in size.bandwidths_hz:
-                    tell(f"{'tight' if tight else 'roomy'} at {bandwidth_hz:g} Hz, seed {seed}")
+                    say(f"{'tight' if tight else 'roomy'} at {bandwidth_hz:g} Hz", seed)
                     given = network(bandwidth_hz, tight, size)
                     rows += _rows(given, exits, whole, {"seed": seed, "case": "tight" if tight else "roomy"})
                     checks += _executed(given, exits, where, seed, size.executed)
