@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hffm_opt import api
-from hffm_opt import inference as stages
 from hffm_opt.bench.model import Findings, Progress, Row, Setting, Target
 from hffm_opt.plan.inference import InferenceProblem, build_inference, evaluate_inference
 from hffm_opt.problem.build import build_problem
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hffm_opt.learning.inference.exits import Exits
+    from hffm_opt.learning.inference.model import AnsweringModel
     from hffm_opt.trace.inference import InferenceTrace
 
 ONE_PLACE = ("device-only", "edge-only", "cloud-only")
@@ -49,7 +49,7 @@ _ASKED = (("digits", "device-0-0"), ("shapes", "device-0-2"), ("shapes", "device
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done: rounds of training, bandwidths of the uplink, samples to calibrate, test and execute with."""
+    """How much is done: rounds of training, bandwidths, samples to calibrate, test and execute with, exits, classes."""
 
     rounds: int
     bandwidths_hz: tuple[float, ...]
@@ -57,10 +57,11 @@ class Size:
     test: int
     executed: int
     exits: tuple[int, ...]
+    classes: int = len(_ASKED)
 
 
 FULL = Size(40, (2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 5e6), 300, 200, 5, (0, 1, 2))
-QUICK = Size(0, (2e5,), 20, 6, 1, (1,))
+QUICK = Size(0, (2e5,), 20, 6, 1, (1,), classes=2)
 
 
 def network(bandwidth_hz: float, tight: bool, size: Size) -> Scenario:
@@ -79,7 +80,7 @@ def network(bandwidth_hz: float, tight: bool, size: Size) -> Scenario:
     section = Inference(
         classes=tuple(
             RequestClass(name=f"{task}-{device}", task=task, device=device, rate_per_s=RATE_PER_S)
-            for task, device in _ASKED
+            for task, device in _ASKED[: size.classes]
         ),
         edge=Server(flop_per_s=2e10),
         cloud=Server(flop_per_s=5e12),
@@ -96,6 +97,9 @@ def network(bandwidth_hz: float, tight: bool, size: Size) -> Scenario:
 
 def run(setting: Setting, tell: Progress) -> Findings:
     """Run the benchmark."""
+    from hffm_opt.learning.inference.exits import calibrate
+    from hffm_opt.learning.inference.model import answering_model
+
     size, rows = QUICK if setting.quick else FULL, list[Row]()
     checks: list[InferenceTrace] = []
     pieces = len(setting.seeds) * (3 + 2 * len(size.bandwidths_hz))
@@ -112,17 +116,17 @@ def run(setting: Setting, tell: Progress) -> Findings:
             if where is not None:
                 api.train(first, method=TRAINING, rounds=size.rounds, seed=seed, out=where)
             say("calibrating", seed)
-            exits = stages.calibrate(first, run=where, seed=seed)
-            plan = stages.plan_inference(first, exits=exits.calibration)
+            model = answering_model(first, seed, where)
+            exits = calibrate(_problem(first, None), model)
             say("answering all test samples", seed)
-            whole = stages.infer(first, plan, run=where, exits=exits, seed=seed).trace
+            whole = _answered(first, exits, model, None)
             checks.append(whole)
             for tight in (False, True):
                 for bandwidth_hz in size.bandwidths_hz:
                     say(f"{'tight' if tight else 'roomy'} at {bandwidth_hz:g} Hz", seed)
                     given = network(bandwidth_hz, tight, size)
                     rows += _rows(given, exits, whole, {"seed": seed, "case": "tight" if tight else "roomy"})
-                    checks += _executed(given, exits, where, seed, size.executed)
+                    checks += [_answered(given, chosen, model, size.executed) for chosen in (None, exits)]
     return Findings(
         rows=tuple(rows),
         stopping_rule="the program at a relative gap of 1e-4",
@@ -168,11 +172,15 @@ def shares_of(problem: InferenceProblem, name: str, ended: dict[str, float]) -> 
     return np.array([ended.get(segment.name, 0.0) for segment in asked.chain.trunk])
 
 
-def _executed(given: Scenario, exits: Exits, where: Path | None, seed: int, samples: int) -> Iterator[InferenceTrace]:
-    """Yield what the optimal plans of a network do with a few requests of each class, without and with exits."""
-    for chosen in (None, exits):
-        plan = stages.plan_inference(given, exits=None if chosen is None else chosen.calibration)
-        yield stages.infer(given, plan, run=where, exits=chosen, seed=seed, samples=samples).trace
+def _answered(given: Scenario, exits: Exits | None, model: AnsweringModel, samples: int | None) -> InferenceTrace:
+    """Return what the optimal plan of a network does with some requests of each class (all test samples: None).
+
+    One model answers in all networks: what is asked and answered does not depend on bandwidths.
+    """
+    from hffm_opt.learning.inference.run import run_inference
+
+    problem = _problem(given, exits)
+    return run_inference(problem, place_inference(problem).plan, model, exits, samples)[0]
 
 
 def _groups(rows: list[Row]) -> list[list[Row]]:
