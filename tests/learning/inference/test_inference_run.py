@@ -1,6 +1,7 @@
 """Inference as planned: the ledger is the prediction, answers are the unsplit model's, exits and open answers work."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hffm_opt.plan.inference import build_inference
 from hffm_opt.plan.inference.referee import check_inference_plan
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.inference import Inference, NodeLimits, RequestClass, Server
+from hffm_opt.scenario.model import DataFiles, Source
 from hffm_opt.scenario.read import load_scenario
 
 SPLITS = ("optimal", "device-only", "cloud-only", "split-layer-1", "split-encoders-cloud")
@@ -116,6 +118,16 @@ def test_calibration_and_test_share_no_sample():
     train = model.data.tasks["digits"].train
     pictures = [{picture.tobytes() for picture in data.images} for data in (train, held, test)]
     assert not pictures[0] & pictures[1] and not pictures[1] & pictures[2] and not pictures[0] & pictures[2]
+
+
+def test_the_test_samples_of_a_data_set_on_disk_are_halved():
+    model = answering_model(scenario_of(), 0)
+    source = Source(format="gqa", train=DataFiles(questions="questions.json", images="images"))
+    tasks = tuple(task.model_copy(update={"source": source}) for task in model.scenario.tasks)
+    model = replace(model, scenario=model.scenario.model_copy(update={"tasks": tasks}))
+    held, test = model.calibration("digits", 1000), model.test("digits")
+    assert len(held) == len(test) == len(model.data.tasks["digits"].test) // 2
+    assert not {picture.tobytes() for picture in held.images} & {picture.tobytes() for picture in test.images}
 
 
 @pytest.mark.parametrize(
