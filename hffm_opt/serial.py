@@ -12,6 +12,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,6 +194,11 @@ def check_writable(path: Path) -> None:
         if not os.access(path, os.W_OK):
             raise InputError.one(str(path), "this takes no data", "give a path that can be used")
         return
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except OSError as error:  # a link that leads to itself
+        raise InputError.one(str(path), f"not to be reached: {error.strerror}", "give another path") from None
     parent = next(folder for folder in _behind_links(path).parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):

@@ -137,9 +137,11 @@ def _budgets(found: Sequence[Found]) -> dict[str, tuple[float, float]]:
 def interval(values: Sequence[float]) -> str:
     """Return the mean of some values and half the width of its t-interval; the mean alone for a single value.
 
-    >>> interval([1.0, 2.0, 3.0]), interval([2.0])
-    ('2 +- 2.48', '2')
+    >>> interval([1.0, 2.0, 3.0]), interval([2.0]), interval([])
+    ('2 +- 2.48', '2', '-')
     """
+    if not values:
+        return "-"
     mean = statistics.fmean(values)
     if len(values) < 2:
         return f"{mean:.4g}"

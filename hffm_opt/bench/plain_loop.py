@@ -149,7 +149,7 @@ def train_one_by_one(
         model = AdaptedVilt(backbone, embeddings, states.model_of(row)).to(device)
         trained = [*model.adapters.parameters(), *model.heads.parameters()]
         optimiser = torch.optim.AdamW(trained, lr=learning.learning_rate)
-        streams = {task: derive(seed, number, row, task, "batches") for task in data.tasks}
+        streams = {task: derive(seed, number, data.streams[row], task, "batches") for task in data.tasks}
         sums = dict.fromkeys(data.tasks, 0.0)
         for _ in range(learning.local_passes):
             for task, found in data.tasks.items():

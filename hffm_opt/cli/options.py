@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 MOST_ROUNDS = 1_000_000
+MOST_GB = 1e9
 GOAL, LIMITS, STOP = "What to minimise", "Limits", "When to stop"
 
 ObjectiveName = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy"]

@@ -49,6 +49,7 @@ def train(
         float | None,
         typer.Option(
             min=0,
+            max=options.MOST_GB,
             metavar="GB",
             help="Most main memory to take: fewer devices run together, fewer constants are kept.",
             rich_help_panel=EXECUTION,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from hffm_opt.scenario.model import Task as TaskSpec
 from hffm_opt.seeds import derive, derive_entropy
 
 POOL_FACTOR = 2  # samples to draw from per sample held: with fewer, rare answers run out and shares even out
+_PARTS = re.compile(r"\d+|\D+").findall
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +49,17 @@ class FederatedTask:
 
 @dataclass(frozen=True, eq=False)
 class FederatedData:
-    """The data of all tasks, in the scenario's order of tasks."""
+    """The data of all tasks, in the scenario's order of tasks.
+
+    ``streams[u]`` numbers device u's random streams; by default they are numbered as the devices are.
+    """
 
     tasks: Mapping[str, FederatedTask]
+    streams: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.streams:
+            object.__setattr__(self, "streams", tuple(range(self.devices)))
 
     @property
     def devices(self) -> int:
@@ -123,12 +133,28 @@ def _from_files(spec: TaskSpec, source: Source, held: int, seed: int, form: Inpu
     return replace(found, test=found.test.select(np.sort(drawn)))
 
 
+def name_ranks(names: Sequence[str]) -> tuple[int, ...]:
+    """Return each name's place in their order, in which numbers count as numbers.
+
+    >>> name_ranks(["phone-10", "phone-9", "car"])
+    (2, 1, 0)
+    """
+
+    def key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+        return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in _PARTS(name)], name
+
+    order = sorted(names, key=key)
+    places = {name: place for place, name in enumerate(order)}
+    return tuple(places[name] for name in names)
+
+
 def federated_data(scenario: Scenario, seed: int, form: InputForm | None = None) -> FederatedData:
     """Return what every device of a scenario holds, the same bytes for the same arguments and files.
 
     Each device holds exactly ``device.samples[task]`` samples; how unevenly answers spread over devices is the task's
     ``dirichlet_alpha`` (see :func:`~hffm_opt.learning.tasks.partition`). A device's law of answers is drawn for each
-    task on its own.
+    task on its own. What a device holds goes with its name (see :func:`name_ranks`): the order in which a scenario
+    lists its devices changes nothing.
 
     Args:
         scenario: names the tasks, their data sets, their test samples and the devices.
@@ -141,9 +167,10 @@ def federated_data(scenario: Scenario, seed: int, form: InputForm | None = None)
     """
     form = form or InputForm()
     _check_tasks(scenario, form)
-    tasks = {}
+    tasks, streams = {}, name_ranks([device.name for device in scenario.devices])
+    listed = [scenario.devices[u] for u in np.argsort(streams)]
     for spec in scenario.tasks:
-        counts = [device.samples.get(spec.name, 0) for device in scenario.devices]
+        counts = [device.samples.get(spec.name, 0) for device in listed]
         held = sum(counts)
         source = spec.source
         found = _from_files(spec, source, held, seed, form) if source else _embedded(spec, held, seed, form)
@@ -152,8 +179,8 @@ def federated_data(scenario: Scenario, seed: int, form: InputForm | None = None)
         tasks[spec.name] = FederatedTask(
             task=found.task,
             train=found.train.select(np.concatenate(chosen)),
-            shares=tuple(np.arange(edges[u], edges[u + 1]) for u in range(len(counts))),
+            shares=tuple(np.arange(edges[u], edges[u + 1]) for u in streams),
             test=found.test,
             skipped=found.skipped,
         )
-    return FederatedData(tasks)
+    return FederatedData(tasks, streams)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import HffmError, InputError
 from hffm_opt.learning.backbones.base import Backbone
 from hffm_opt.learning.baselines.fedprox import add_pull
 from hffm_opt.learning.data import FederatedData
@@ -19,6 +19,7 @@ from hffm_opt.learning.execution import HOST, Execution, to_host
 from hffm_opt.learning.features import CACHE_BYTES, FrozenFeatures
 from hffm_opt.learning.modules.forward import forward_pass
 from hffm_opt.learning.modules.module import Module
+from hffm_opt.learning.modules.payload import all_finite
 from hffm_opt.learning.modules.states import Owners, StackedStates
 from hffm_opt.learning.modules.steps import Group
 from hffm_opt.learning.optim import StackedAdamW
@@ -90,8 +91,8 @@ class LocalTrainer:
     Per round and device: ``learning.local_passes`` times, for each task in the scenario's order, one walk over the
     device's samples of the task in batches of ``learning.batch_size``, cross-entropy from the logits, AdamW. Devices
     keep nothing from round to round: moments and step counts start anew in every round, and the order of samples is
-    drawn from (seed, round, device, task). The backbone must be frozen and in evaluation mode; nothing draws from a
-    global random generator.
+    drawn from (seed, round, the device's stream, task). The backbone must be frozen and in evaluation mode; nothing
+    draws from a global random generator.
 
     A group's devices run through the backbone together; the loss is the sum of their mean losses, so that no
     device's gradient contains another's. A step keeps about ``4 (depth - 1) (13 S d + H S^2)`` bytes of activations
@@ -161,9 +162,10 @@ class LocalTrainer:
             ValueError: a device is out of range or listed twice.
             InputError: a loss is not finite, i.e. training diverged.
         """
-        order = sorted(devices)
-        if len(set(order)) < len(order) or not set(order) <= set(range(self._data.devices)):
-            raise ValueError(f"devices {order} are not distinct numbers below {self._data.devices}")
+        if len(set(devices)) < len(devices) or not set(devices) <= set(range(self._data.devices)):
+            raise ValueError(f"devices {sorted(devices)} are not distinct numbers below {self._data.devices}")
+        # Who runs beside whom may change the last bits, so it must not depend on the order of devices.
+        order = sorted(devices, key=self._data.streams.__getitem__)
         stacked = {name: {key: t.clone() for key, t in state.items()} for name, state in states.modules.items()}
         samples = {task: np.zeros(self._data.devices, dtype=np.int64) for task in self._data.tasks}
         loss = {task: np.full(self._data.devices, np.nan) for task in self._data.tasks}
@@ -191,7 +193,7 @@ class LocalTrainer:
         """Return, for each local pass, every device's samples of the task in the order of training."""
         orders: list[list[Int64Array]] = [[] for _ in range(self._learning.local_passes)]
         for device in group:
-            rng = derive(self._seed, number, device, task, "batches")
+            rng = derive(self._seed, number, self._data.streams[device], task, "batches")
             for order in orders:
                 order.append(rng.permutation(self._data.tasks[task].shares[device]))
         return orders
@@ -220,11 +222,7 @@ class LocalTrainer:
         for task, total in sums.items():
             for device, value in zip(group, total, strict=True):
                 if not np.isfinite(value):
-                    raise InputError.one(
-                        "learning.learning_rate",
-                        f"training of device {device} on '{task}' diverged in round {number}",
-                        "use a smaller learning rate",
-                    )
+                    raise self._diverged(f"training of device {device} on '{task}' diverged in round {number}")
         counts = {task: self._data.tasks[task].samples[group] * self._learning.local_passes for task in sums}
         means = {
             task: np.divide(total, counts[task], out=np.full(len(group), np.nan), where=counts[task] > 0)
@@ -232,7 +230,20 @@ class LocalTrainer:
         }
         trained = np.maximum(1, np.sum(list(counts.values()), axis=0))
         found = {name: {key: to_host(t) for key, t in state.items()} for name, state in local.items()}
+        self._check_finite(found, group, number)
         return found, means, {name: load / trained for name, load in loads.items()}
+
+    def _diverged(self, words: str) -> HffmError:
+        smaller = "a smaller learning rate, or a smaller mu (FedProx)" if self._proximal else "a smaller learning rate"
+        return InputError.one("learning.learning_rate", words, f"use {smaller}")
+
+    def _check_finite(self, found: Mapping[str, Mapping[str, Tensor]], group: Sequence[int], number: int) -> None:
+        """Refuse copies that the last step, after which no loss is computed, has thrown out of all bounds."""
+        for name, state in found.items():
+            for tensor in state.values():
+                if not all_finite(tensor):
+                    place = int((~tensor.isfinite().flatten(1).all(1)).nonzero()[0])
+                    raise self._diverged(f"training of '{name}' on device {group[place]} diverged in round {number}")
 
     def _step(
         self,

@@ -42,7 +42,8 @@ class Sizes:
 
     ``features`` are the constants of each task's training samples and test questions; ``copy_bytes`` one device's
     copies of all modules; ``sample_bytes`` what a training step keeps of one sample; ``layer_bytes`` of it that of one
-    layer. ``anchored``: what devices last received is kept beside what they hold, as FedProx asks for.
+    layer; ``batch_size`` the samples of the largest batch. ``anchored``: what devices last received is kept beside what
+    they hold, as FedProx asks for.
     """
 
     features: tuple[int, ...]
@@ -113,7 +114,7 @@ def sizes_of(
         sample_bytes=max(samples),
         layer_bytes=max(samples) // max(1, backbone.depth - 1),
         devices=data.devices,
-        batch_size=learning.batch_size,
+        batch_size=min(learning.batch_size, max(int(task.samples.max()) for task in data.tasks.values())),
         threads=threads or 1,
         anchored=anchored,
     )

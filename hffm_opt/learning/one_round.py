@@ -115,7 +115,8 @@ def _accuracies(
     records = []
     for task in run.data.tasks:
         head = head_name(task)
-        devices = np.flatnonzero(force.owners[:, run.problem.modules.index(head)]).tolist()
+        owners = np.flatnonzero(force.owners[:, run.problem.modules.index(head)]).tolist()
+        devices = sorted(owners, key=run.data.streams.__getitem__)  # as in training
         if not devices:
             continue
         found = run.evaluator.evaluate(states, task, devices)

@@ -115,27 +115,28 @@ def train_plan(
     ways = algorithm_of(problem.scenario.learning, proximal, fedlama, pooled is not None)
     check_rounds(problem.scenario.learning, plan, fedlama.cycle if fedlama else None)
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
-    room = Room(execution, group_size, threads, max_memory_bytes, tell)
-    run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
-    if course is not None:
-        run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
-    engines = Engines(problem, run.engine.modules, course)
-    if begin is not None:
-        begin()
-    now, kept = Progressed(run.start, run.engine.start_s), None
-    if directory is not None:
-        kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every, problem.scenario.changes))
-        now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
-    for follower in followers:
-        follower.begin(run.header, now.rounds, now.accuracy)
-    heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
-    cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
-    _run_rounds(run, now, engines, evaluated, heard, fedlama, course, kept, checkpoint_every)
-    if directory is not None:
-        names = [device.name for device in problem.scenario.devices]
-        shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
-        write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
+    with execution.repeatable():
+        room = Room(execution, group_size, threads, max_memory_bytes, tell)
+        run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+        if course is not None:
+            run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
+        engines = Engines(problem, run.engine.modules, course)
+        if begin is not None:
+            begin()
+        now, kept = Progressed(run.start, run.engine.start_s), None
+        if directory is not None:
+            kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every, problem.scenario.changes))
+            now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
+        for follower in followers:
+            follower.begin(run.header, now.rounds, now.accuracy)
+        heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
+        cycle = fedlama.cycle if fedlama else 1 << run.engine.top
+        evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
+        _run_rounds(run, now, engines, evaluated, heard, fedlama, course, kept, checkpoint_every)
+        if directory is not None:
+            names = [device.name for device in problem.scenario.devices]
+            shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
+            write_weights(directory, run.header, now.number, run.engine.modules, now.states, names, shares)
     return Trace(
         header=run.header,
         rounds=tuple(now.rounds),

@@ -219,8 +219,9 @@ def _read_copy(folder: Path, files: ModuleFiles, entry: CopyFile) -> dict[str, T
         raise InputError.one(str(folder / MANIFEST), f"'{entry.file}' is no file of this directory", _REPAIR)
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise InputError.one(str(path), f"cannot be read: {error.strerror}", _REPAIR) from None
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {getattr(error, 'strerror', error)}"
+        raise InputError.one(str(path), message, _REPAIR) from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise InputError.one(str(path), f"its SHA-256 is not the one in {MANIFEST}", _REPAIR)
     tensors, _ = unpack(path, data, _REPAIR)

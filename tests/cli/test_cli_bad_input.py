@@ -203,7 +203,10 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(hffm, tmp_path, 
         ["plan", "tiny", "--write-program"],
     ):
         assert "nothing can be written in" in one_screen(hffm(*command, below))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+    (tmp_path / "self").symlink_to("self")
+    for place in (tmp_path / "self", tmp_path / "self" / "run"):
+        assert "not to be reached" in one_screen(hffm("train", "tiny", "--rounds", 1, "-o", place))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "self"]
 
 
 def test_a_directory_of_other_things_is_no_place_for_a_run(hffm, tmp_path):

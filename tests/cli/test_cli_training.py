@@ -185,6 +185,9 @@ def test_memory_is_told_kept_and_refused(hffm, tmp_path, small, small_plan):
     assert read_run(tmp_path / "none").trace.header.execution.precision == "bf16"
     answer = hffm(*way, tmp_path / "cuda", "--device", "cuda:99")
     assert answer.code == 2 and "'cuda:99' cannot be used" in answer.err
+    for option in (("--max-memory", "inf"), ("--device", "meta")):
+        answer = hffm(*way, tmp_path / "cuda", *option)
+        assert answer.code == 2 and option[0] in answer.err
     assert not (tmp_path / "cuda").exists()
 
 

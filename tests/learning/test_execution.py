@@ -89,12 +89,28 @@ def test_bf16_is_near_fp32_and_leaves_parameters_in_fp32() -> None:
     [
         (Execution("abacus"), "--device: 'abacus' cannot be used"),
         (Execution("cuda:99"), "--device: 'cuda:99' cannot be used"),
+        (Execution("meta"), "training knows processors and CUDA devices"),
+        (Execution("hpu"), "training knows processors and CUDA devices"),
+        (Execution(""), "--device: '' cannot be used"),
         (Execution(precision="fp8"), "use fp32 or bf16"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_not_at_hand_is_refused(run: Execution, words: str) -> None:
     with pytest.raises(InputError, match=words):
         run.check()
+
+
+def test_a_cuda_device_is_made_repeatable_and_exact_while_a_run_lasts() -> None:
+    def settings() -> tuple[bool, ...]:
+        rounded = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, *rounded
+
+    before = settings()
+    with Execution("cpu").repeatable():
+        assert settings() == before
+    with Execution("cuda:1").repeatable():
+        assert settings() == (True, False, False, False)
+    assert settings() == before
 
 
 def test_padding_of_all_samples_is_left_out_and_changes_nothing() -> None:

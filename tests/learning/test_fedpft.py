@@ -281,3 +281,34 @@ def test_low_rank_adapters_on_attention_and_experts_train_in_the_sub_model(monke
     trace = train_plan(problem, plan, 2, seed=1, threads=1)
     assert trace.rounds[1].loss != trace.rounds[0].loss
     assert abs(measure(problem, plan, trace).difference.energy_j) < 1e-9
+
+
+def test_a_model_is_distilled_once_and_remembered_by_all_that_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = fedpft.distil
+
+    def counted(backbone: BackboneT, small: BackboneT, seed: int) -> list[float]:
+        calls.append(seed)
+        return real(backbone, small, seed)
+
+    monkeypatch.setattr(fedpft, "distil", counted)
+    monkeypatch.setattr(fedpft, "_distilled", {})
+    monkeypatch.setattr(fedpft, "PROXY_SAMPLES", 32)
+    monkeypatch.setattr(fedpft, "EPOCHS", 1)
+    body = load_backbone("vilt-small-random")
+    first = sub_backbone(body, 0.25, 1, threads=1)
+    with torch.no_grad():
+        for parameter in layers_of(first)[1].intermediate.dense.parameters():
+            parameter.zero_()  # as alignments change it
+    again = sub_backbone(load_backbone("vilt-small-random"), 0.25, 1, threads=2)
+    assert calls == [1] and not any(parameter.requires_grad for parameter in again.parameters())
+    monkeypatch.setattr(fedpft, "_distilled", {})
+    anew = sub_backbone(body, 0.25, 1, threads=1)
+    assert calls == [1, 1]
+    assert all(torch.equal(p, q) for p, q in zip(again.parameters(), anew.parameters(), strict=True))
+
+    sub_backbone(body, 0.25, 2, threads=1)
+    sub_backbone(load_backbone("vilt-small-random:1"), 0.25, 1, threads=1)
+    monkeypatch.setattr(fedpft, "LEARNING_RATE", 1e-4)
+    sub_backbone(body, 0.25, 1, threads=1)
+    assert calls == [1, 1, 2, 1, 1] and len(fedpft._distilled) == 3  # and the oldest is forgotten

@@ -9,9 +9,14 @@ from local_cases import SAMPLES, backbone, difference, modules, small_data, smal
 from torch.nn.functional import cross_entropy, gelu, linear
 
 from hffm_opt.errors import InputError
+from hffm_opt.learning.backbones.base import read_inputs
+from hffm_opt.learning.data import FederatedData
+from hffm_opt.learning.features import trimmed
 from hffm_opt.learning.local import LocalTrainer, LocalUpdate, stack_batches
 from hffm_opt.learning.modules import ADAPTERS, StackedStates, head_name
+from hffm_opt.learning.modules.forward import forward_pass
 from hffm_opt.learning.modules.module import BRANCHES
+from hffm_opt.learning.modules.steps import Group
 from hffm_opt.seeds import derive
 
 EVERYONE = range(len(SAMPLES))
@@ -128,6 +133,34 @@ def test_training_lowers_the_loss() -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.parametrize("device", [0, 3])
+def test_one_device_is_torchs_own_loop_bit_for_bit(device: int) -> None:
+    """The same forward pass under torch's mean loss, backward pass and AdamW."""
+    learning, data = small_scenario().learning, small_data()
+    own = {
+        name: {key: torch.nn.Parameter(tensor.clone()) for key, tensor in state.items()}
+        for name, state in start().rows([device]).modules.items()
+    }
+    flat = [p for state in own.values() for p in state.values()]
+    optimiser = torch.optim.AdamW(flat, lr=learning.learning_rate, foreach=False)
+    streams = {task: derive(3, 1, device, task, "batches") for task in data.tasks}
+    for _ in range(learning.local_passes):
+        for name, task in data.tasks.items():
+            run = forward_pass(backbone(), modules(), name, task.task.modalities)
+            order = streams[name].permutation(task.shares[device])
+            for first in range(0, len(order), learning.batch_size):
+                chosen = order[first : first + learning.batch_size]
+                values = run.prepare(read_inputs(backbone(), trimmed(task.train), chosen))
+                logits = run(values, Group({module: own[module] for module in run.modules}))["logits"][0]
+                optimiser.zero_grad()
+                torch.autograd.backward(cross_entropy(logits, torch.from_numpy(task.train.answers[chosen])))
+                optimiser.step()
+    found = trainer(cache_bytes=0).train(start(), [device], 1).states.rows([device])
+    assert found.equal(
+        StackedStates({name: {key: p.detach() for key, p in state.items()} for name, state in own.items()})
+    )
+
+
 def test_divergence_and_wrong_devices_are_refused() -> None:
     learning = small_scenario().learning.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(InputError, match="diverged"):
@@ -135,6 +168,16 @@ def test_divergence_and_wrong_devices_are_refused() -> None:
     for devices in ([0, 0], [5], [-1]):
         with pytest.raises(ValueError, match="distinct numbers below 5"):
             trainer().train(start(), devices, 0)
+
+
+def test_copies_that_the_last_step_throws_out_of_all_bounds_are_refused() -> None:
+    """No loss follows the only step, so that none shows it."""
+    data = FederatedData({"shapes": small_data().tasks["shapes"]})
+    learning = small_scenario().learning.model_copy(update={"learning_rate": 1e300, "local_passes": 1})
+    with pytest.raises(InputError, match="training of 'adapters' on device 3 diverged in round 5"):
+        LocalTrainer(backbone(), modules(), data, learning, 0).train(start(), [3], 5)
+    with pytest.raises(InputError, match="mu"):
+        LocalTrainer(backbone(), modules(), data, learning, 0, proximal=0.1).train(start(), [3], 5)
 
 
 def test_stacked_batches_cover_each_sample_once_with_mean_weights() -> None:

@@ -62,6 +62,13 @@ print(json.dumps({"told": need.total, "taken": taken}))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count the most memory held in other units")
+def test_a_batch_is_no_larger_than_what_a_device_holds() -> None:
+    most = max(int(task.samples.max()) for task in small_data().tasks.values())
+    given = (small_scenario().learning.model_copy(update={"batch_size": size}) for size in (2, 10**9))
+    found = [sizes_of(backbone(), modules(), small_data(), learning, 1).batch_size for learning in given]
+    assert found == [2, most]
+
+
 def test_the_estimate_is_near_what_a_run_takes() -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURED], cwd=Path(__file__).parent, capture_output=True, text=True, check=False

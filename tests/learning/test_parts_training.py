@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from functools import cache, partial
 
@@ -17,6 +18,7 @@ from hffm_opt.learning.backbones import load_backbone
 from hffm_opt.learning.backbones.base import Backbone, read_inputs
 from hffm_opt.learning.data import FederatedData
 from hffm_opt.learning.evaluate import Evaluator
+from hffm_opt.learning.execution import Execution
 from hffm_opt.learning.local import LocalTrainer, LocalUpdate
 from hffm_opt.learning.modules import Module, StackedStates, learned_modules
 from hffm_opt.learning.modules.states import Owners
@@ -43,6 +45,7 @@ CASES: dict[str, tuple[str, tuple[Part, ...]]] = {
     "encoder of sounds": (MULTI, (EncoderPart(part="encoder", modality="audio"),)),
     "encoder of pictures": (MULTI, (EncoderPart(part="encoder", modality="image"),)),
     "encoder of text": (MULTI, (EncoderPart(part="encoder", modality="text"),)),
+    "encoder of text, low rank": (MULTI, (EncoderPart(part="encoder", modality="text", rank=2),)),
     "embedding of pictures": (VILT, (EncoderPart(part="encoder", modality="image"),)),
     "embedding of words": (VILT, (EncoderPart(part="encoder", modality="text"),)),
     "heads alone": (VILT, ()),
@@ -95,6 +98,25 @@ def no_step_from_rounding() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hffm_opt.learning.local.StackedAdamW", partial(StackedAdamW, epsilon=EPSILON))
         yield
+
+
+@pytest.mark.parametrize("case", ["everything", "layers", "encoder of text", "embedding of pictures"])
+def test_every_kind_follows_the_device(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's `meta` device refuses operands on different devices and gives no values to the host."""
+    given = setting(case)
+    asked: list[torch.device] = []
+
+    def to_host(tensor: torch.Tensor) -> torch.Tensor:
+        asked.append(tensor.device)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+    monkeypatch.setattr("hffm_opt.learning.local.to_host", to_host)
+    there = copy.deepcopy(given.backbone).to("meta")  # type: ignore[attr-defined]
+    options = {"owners": given.owners, "execution": Execution("meta"), "proximal": 0.1, "cache_bytes": 0}
+    trainer = LocalTrainer(there, given.modules, given.data, given.learning, 3, **options)
+    update = trainer.train(given.start, range(given.data.devices), 1)
+    assert {device.type for device in asked} == {"meta"}
+    assert {tensor.device.type for state in update.states.modules.values() for tensor in state.values()} == {"cpu"}
 
 
 @KINDS

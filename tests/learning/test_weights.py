@@ -150,6 +150,9 @@ def test_damage_is_told_with_its_place(place: Path) -> None:
     (folder / "manifest.json").write_text(manifest.replace("adapters@1.safetensors", "../adapters.safetensors"))
     with pytest.raises(InputError, match="is no file of this directory"):
         load_weights(place)
+    (folder / "manifest.json").write_text(manifest.replace("adapters@1", "adapters\\u0000"))
+    with pytest.raises(InputError, match="cannot be read"):
+        load_weights(place)
     (folder / "manifest.json").write_text(manifest.replace('"rounds"', '"turns"'))
     with pytest.raises(InputError, match="turns"):
         load_weights(place)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from hffm_opt.errors import HffmError, InputError
-from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR
+from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR, telling
 from hffm_opt.learning.backbones.fusion import FusionConfig
 from hffm_opt.learning.backbones.multi import ENCODERS, MultiConfig, MultiEncoder
 from hffm_opt.learning.backbones.multi_files import save_multi
@@ -47,7 +47,9 @@ def _load_encoder(modality: str, folder: Path) -> Any:
         message = f"the model type {kind!r} does not encode {modality}"
         raise InputError.one(str(folder / CONFIG), message, f"use one of: {', '.join(ENCODERS[modality])}")
     model = getattr(transformers, f"{ENCODERS[modality][kind]}Model")
-    encoder, info = model.from_pretrained(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
+    options = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
+    with telling(folder):
+        encoder, info = model.from_pretrained(folder, **options)
     if info["missing_keys"] or info["mismatched_keys"]:
         names = ", ".join(sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))[:5])
         raise InputError.one(str(folder), f"weights are missing or of another shape: {names}", "save the model again")
@@ -55,14 +57,15 @@ def _load_encoder(modality: str, folder: Path) -> Any:
 
 
 def _spectrogram(folder: Path) -> Spectrogram:
-    settings = json.loads((folder / PROCESSOR).read_text(encoding="utf-8"))
-    return Spectrogram(
-        rate_hz=settings["sampling_rate"],
-        mel_bins=settings["num_mel_bins"],
-        frames=settings["max_length"],
-        mean=settings["mean"],
-        std=settings["std"],
-    )
+    with telling(folder / PROCESSOR):
+        settings = json.loads((folder / PROCESSOR).read_text(encoding="utf-8"))
+        return Spectrogram(
+            rate_hz=settings["sampling_rate"],
+            mel_bins=settings["num_mel_bins"],
+            frames=settings["max_length"],
+            mean=settings["mean"],
+            std=settings["std"],
+        )
 
 
 def assemble(folders: Mapping[str, Path], fusion: FusionConfig, out: Path, seed: int = 0) -> None:
@@ -83,8 +86,10 @@ def assemble(folders: Mapping[str, Path], fusion: FusionConfig, out: Path, seed:
     settings = {modality: encoder.config.to_dict() for modality, encoder in encoders.items()}
     spectrogram = _spectrogram(folders["audio"]) if "audio" in folders else Spectrogram()
     config = MultiConfig.model_validate({"encoders": settings, "fusion": fusion, "spectrogram": spectrogram})
-    tokenizer: Any = AutoTokenizer.from_pretrained(folders["text"], local_files_only=True)
-    processor = AutoImageProcessor.from_pretrained(folders["image"], backend="pil", local_files_only=True)
+    with telling(f"{folders['text']}, tokeniser"):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folders["text"], local_files_only=True)
+    with telling(folders["image"] / PROCESSOR):
+        processor = AutoImageProcessor.from_pretrained(folders["image"], backend="pil", local_files_only=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_torch_seed(seed, "assemble"))
         backbone = MultiEncoder(config, out.name, processor, tokenizer)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from hffm_opt.errors import Finding, InputError
+from hffm_opt.errors import Finding, HffmError, InputError
 from hffm_opt.learning.backbones.vilt import ViltBackbone
+from hffm_opt.learning.modules.payload import all_finite
 
 if TYPE_CHECKING:
     from hffm_opt.learning.tasks.tokens import Tokenizer
@@ -33,6 +35,22 @@ _BUFFERS = ("embeddings.text_embeddings.position_ids", "embeddings.text_embeddin
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def telling(place: Path | str, repair: str = "save it again with `save_pretrained`") -> Iterator[None]:
+    """Turn whatever is raised inside about a file into one error that names it: transformers has no class for that.
+
+    Raises:
+        InputError: anything was raised.
+    """
+    try:
+        yield
+    except HffmError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError.one(str(place), f"cannot be used: {words}", repair) from error
 
 
 def check_files(folder: Path, *, need_manifest: bool) -> dict[str, Any]:
@@ -76,7 +94,7 @@ def read_backbone_state(path: Path, expected: dict[str, Tensor]) -> dict[str, Te
     Task heads on top of the backbone are left out.
 
     Raises:
-        InputError: the file is no safetensors file, or keys or shapes differ.
+        InputError: the file is no safetensors file, keys or shapes differ, or a value is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -108,6 +126,11 @@ def read_backbone_state(path: Path, expected: dict[str, Tensor]) -> dict[str, Te
         for key in sorted(expected.keys() & state.keys())
         if state[key].shape != expected[key].shape
     ]
+    findings += [
+        Finding(f"{path}:{key}", "a value is not finite", "fetch or save the weights again")
+        for key in sorted(state)
+        if not all_finite(state[key])
+    ]
     if findings:
         raise InputError(findings)
     return state
@@ -124,7 +147,8 @@ def read_tokenizer(folder: Path, words: int, embedded: Mapping[str, int]) -> Tok
     from transformers import AutoTokenizer
 
     if any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        loaded: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with telling(f"{folder}, tokeniser"):
+            loaded: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if len(loaded) != words:
             raise InputError.one(
                 str(folder),
@@ -166,14 +190,16 @@ def load_checkpoint(folder: Path, name: str, *, need_manifest: bool = False) -> 
         raise InputError.one(str(folder / CONFIG), f"not a configuration: {error}", "save the model again") from error
     if kind != "vilt":
         raise InputError.one(str(folder / CONFIG), f"model_type is {kind!r}", "use a ViLT checkpoint")
-    config = ViltConfig.from_pretrained(folder, local_files_only=True)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+    # Building draws weights that are overwritten at once.
+    with telling(folder / CONFIG), torch.random.fork_rng(devices=[]):
+        config = ViltConfig.from_pretrained(folder, local_files_only=True)
         model: Any = ViltModel(config)
     expected = {key: value for key, value in model.state_dict().items() if key not in _BUFFERS}
     state = read_backbone_state(folder / WEIGHTS, expected)
     buffers = {key: value for key, value in model.state_dict().items() if key in _BUFFERS}
     model.load_state_dict({**state, **buffers}, strict=True)
-    processor = ViltImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    with telling(folder / PROCESSOR):
+        processor = ViltImageProcessorPil.from_pretrained(folder, local_files_only=True)
     return freeze(
         ViltBackbone(model, name, processor, read_tokenizer(folder, config.vocab_size, embedded_vocabulary()))
     )

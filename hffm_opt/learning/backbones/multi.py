@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -72,14 +73,23 @@ class _Pictures(nn.Module):
 
 
 class _Words(nn.Module):
-    """An encoder of text that returns its tokens alone, [N, L, width]."""
+    """An encoder of text that returns its tokens alone, [N, L, width].
+
+    It makes the additive mask itself, since transformers looks into a mask of zeros and ones for one that masks
+    nothing, which cannot be done for many devices at once. CLIP's words see those before them alone.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.causal = model, model.config.model_type == "clip_text_model"
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        output: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        length, kind = input_ids.shape[1], self.model.dtype
+        seen = (attention_mask != 0)[:, None, None, :]
+        if self.causal:
+            seen = seen & torch.ones(length, length, dtype=torch.bool, device=seen.device).tril()
+        mask = torch.zeros_like(seen, dtype=kind).masked_fill(~seen, torch.finfo(kind).min)
+        output: Tensor = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
         return output
 
 

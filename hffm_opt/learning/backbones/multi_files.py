@@ -25,6 +25,7 @@ from hffm_opt.learning.backbones.checkpoint import (
     freeze,
     read_backbone_state,
     read_tokenizer,
+    telling,
     write_manifest,
 )
 from hffm_opt.learning.backbones.multi import MultiConfig, MultiEncoder
@@ -50,12 +51,15 @@ def load_multi(folder: Path, name: str, *, need_manifest: bool = False) -> Multi
         raise InputError.one(
             str(folder / MANIFEST), "the weights were made for another vocabulary", "pretrain them again"
         )
-    config = validate(json.loads((folder / CONFIG).read_text(encoding="utf-8")), MultiConfig, "multi-encoder")
+    with telling(folder / CONFIG):
+        config = validate(json.loads((folder / CONFIG).read_text(encoding="utf-8")), MultiConfig, "multi-encoder")
     tokenizer = None
     if text := config.encoders.get("text"):
         tokenizer = read_tokenizer(folder, int(text.get("vocab_size", 0)), embedded_vocabulary(sound=True))
-    processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+    with telling(folder / PROCESSOR):
+        processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+    # Building draws weights that are overwritten at once.
+    with telling(folder / CONFIG), torch.random.fork_rng(devices=[]):
         model = MultiEncoder(config, name, processor, tokenizer)
     model.load_state_dict(read_backbone_state(folder / WEIGHTS, model.state_dict()), strict=True)
     return freeze(model)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hffm_opt.errors import InputError
-from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR, WEIGHTS, freeze, load_checkpoint
+from hffm_opt.learning.backbones.checkpoint import CONFIG, PROCESSOR, WEIGHTS, freeze, load_checkpoint, telling
 from hffm_opt.learning.backbones.multi import MODEL_TYPE, MultiEncoder, small_config
 from hffm_opt.learning.backbones.multi_files import load_multi
 from hffm_opt.learning.backbones.vilt import ViltBackbone
@@ -19,6 +19,7 @@ SMALL, SMALL_RANDOM, B32_RANDOM = "vilt-small", "vilt-small-random", "vilt-b32-r
 MULTI_SMALL, MULTI_RANDOM, EXPERTS_RANDOM = "multi-small", "multi-small-random", "moe-small-random"
 EXPERTS = 4
 HUB = "hub:"
+MOST_DIGITS = 100  # of a seed
 SHIPPED = Path(__file__).with_name("weights")
 
 
@@ -76,7 +77,8 @@ def _load_folder(folder: Path, name: str, *, need_manifest: bool = False) -> Vil
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", WEIGHTS]))
+    with telling(f"backbone {HUB}{name}", "look the name up, or download it and name the folder"):
+        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", WEIGHTS]))
     if not (folder / WEIGHTS).is_file() or not (folder / PROCESSOR).is_file():
         raise InputError.one(
             f"backbone {HUB}{name}",
@@ -105,8 +107,8 @@ def load_backbone(name: str | Path) -> ViltBackbone | MultiEncoder:
     if text in (SMALL, MULTI_SMALL):
         return _load_folder(SHIPPED / text, text, need_manifest=True)
     if head in (SMALL_RANDOM, B32_RANDOM, MULTI_RANDOM, EXPERTS_RANDOM):
-        if seed and not seed.isdecimal():
-            raise InputError.one("backbone", f"{seed!r} is no seed", f"write {head}:0")
+        if seed and not (seed.isdecimal() and len(seed) <= MOST_DIGITS):
+            raise InputError.one("backbone", f"{seed[:MOST_DIGITS]!r} is no seed", f"write {head}:0")
         build = build_random if head in (SMALL_RANDOM, B32_RANDOM) else build_random_multi
         return freeze(build(head, int(seed or 0)))
     if text.startswith(HUB):

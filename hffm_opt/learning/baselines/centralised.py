@@ -22,8 +22,12 @@ DataOf = Callable[[Scenario, int, InputForm | None], FederatedData]
 
 def pooled_data(data: FederatedData) -> FederatedData:
     """Return the data with all devices' samples of each task in the hands of one."""
+    order = np.argsort(data.streams)
     return FederatedData(
-        {name: replace(task, shares=(np.concatenate(task.shares),)) for name, task in data.tasks.items()}
+        {
+            name: replace(task, shares=(np.concatenate([task.shares[u] for u in order]),))
+            for name, task in data.tasks.items()
+        }
     )
 
 

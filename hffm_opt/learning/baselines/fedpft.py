@@ -41,11 +41,15 @@ from hffm_opt.learning.backbones.vilt import ViltBackbone
 from hffm_opt.learning.card import count_card
 from hffm_opt.learning.modules import learned_modules
 from hffm_opt.learning.tasks import embedded_tasks, make_split
+from hffm_opt.learning.tensors import digest
 from hffm_opt.learning.threads import map_threads
 from hffm_opt.scenario.model import Learning, Scenario
 from hffm_opt.seeds import derive, derive_entropy
 
 BackboneT = ViltBackbone | MultiEncoder
+
+_REMEMBERED = 3  # sub-models, the last ones used; the whole model is not kept
+_distilled: dict[tuple[object, ...], dict[str, Tensor]] = {}
 
 PROXY_SAMPLES, EPOCHS, BATCH_SIZE, LEARNING_RATE = 256, 4, 32, 1e-3
 
@@ -137,11 +141,15 @@ def layer_loss(whole: BackboneT, small: BackboneT, hidden: Tensor, mask: Tensor)
     return torch.stack(losses).mean()
 
 
+def _feed_forward(backbone: BackboneT) -> list[nn.Parameter]:
+    parts = [part for layer in layers_of(backbone) for part in (layer.intermediate.dense, layer.output.dense)]
+    return [parameter for part in parts for parameter in part.parameters()]
+
+
 @torch.enable_grad()  # whoever calls
 def distil(whole: BackboneT, small: BackboneT, seed: int) -> list[float]:
     """Train the feed-forward networks of ``small`` in place; return the loss before every step."""
-    parts = [part for layer in layers_of(small) for part in (layer.intermediate.dense, layer.output.dense)]
-    weights = [parameter.requires_grad_() for part in parts for parameter in part.parameters()]
+    weights = [parameter.requires_grad_() for parameter in _feed_forward(small)]
     optimiser = torch.optim.Adam(weights, lr=LEARNING_RATE, foreach=False)
     losses = []
     for hidden, mask in proxy_batches(whole, seed):
@@ -209,6 +217,9 @@ def counted_for(scenario: Scenario, kept: float, realign_every: int | None = Non
 def sub_backbone(backbone: BackboneT, kept: float, seed: int, threads: int | None = None) -> BackboneT:
     """Return the sub-model that devices train on: compressed and distilled; the same bits for the same arguments.
 
+    What was distilled last is remembered while the process lives, by the bits of the whole model and all else that it
+    depends on, so that several runs of one model distil once.
+
     Args:
         backbone: the whole model, frozen.
         kept: the share of feed-forward neurons to keep, in (0, 1].
@@ -219,5 +230,18 @@ def sub_backbone(backbone: BackboneT, kept: float, seed: int, threads: int | Non
         InputError: the backbone is a mixture of experts.
     """
     small = compress(backbone, kept)
-    map_threads(lambda whole: distil(whole, small, seed), [backbone], threads)
+    bits = digest({**dict(backbone.named_parameters()), **dict(backbone.named_buffers())})
+    many = torch.get_num_threads() if threads is None else 1
+    recipe = (PROXY_SAMPLES, EPOCHS, BATCH_SIZE, LEARNING_RATE)
+    key = (backbone.name, bits, next(backbone.parameters()).device, kept, seed, many, recipe)
+    weights = {str(i): parameter for i, parameter in enumerate(_feed_forward(small))}
+    if key in _distilled:
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                tensor.copy_(_distilled[key][name])
+    else:
+        map_threads(lambda whole: distil(whole, small, seed), [backbone], threads)
+    _distilled[key] = _distilled.pop(key, {name: tensor.detach().clone() for name, tensor in weights.items()})
+    for oldest in list(_distilled)[:-_REMEMBERED]:
+        del _distilled[oldest]
     return small

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hffm_opt.learning.execution import to_host
 from hffm_opt.learning.modules.payload import Shapes, State, count_parameters, payload_bit
 from hffm_opt.learning.modules.steps import Part
 from hffm_opt.scenario.model import ModuleKind
@@ -59,7 +60,8 @@ class Module:
         state = {}
         for name, shape in self.shapes.items():
             if name in self.pretrained:
-                state[name] = self.pretrained[name].detach().to(torch.float32).clone()
+                # They are the backbone's, and go with it to its device.
+                state[name] = to_host(self.pretrained[name]).to(torch.float32).clone()
                 continue
             state[name] = torch.zeros(shape)
             if name in self.fan_in:

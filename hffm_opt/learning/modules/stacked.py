@@ -26,8 +26,8 @@ class Stacked:
         module: the module, from tensors of N samples to one tensor of N samples.
         keys: names of the parameters that differ, each with its key in the state; the module's own values of the
             others are used as they are.
-        vectorised: run all devices as one. A module whose path depends on values (sparse experts, masks that are
-            left out where they mask nothing) cannot, and runs for one device after another.
+        vectorised: run all devices as one. A module whose path depends on values (sparse experts) cannot, and runs
+            for one device after another.
     """
 
     def __init__(self, module: nn.Module, keys: Mapping[str, str], *, vectorised: bool = True) -> None:

@@ -85,8 +85,7 @@ class TunedEncoder:
         (name,) = site.modules
         encoder = site.backbone.encoder(self._modality)
         tuned = inject(encoder, self._low_rank) if self._low_rank else encoder
-        # transformers looks into the mask of a text
-        stacked = Stacked(tuned, {own: _key("", own) for own in self._names}, vectorised=self._modality != "text")
+        stacked = Stacked(tuned, {own: _key("", own) for own in self._names})
 
         def run(values: Values, group: Group) -> Values:
             tokens = stacked(group.states[name], *encoder_inputs(self._modality, values))

@@ -26,7 +26,7 @@ def decode_picture(path: Path, size: tuple[int, int]) -> UInt8Array:
     try:
         with Image.open(path) as picture:
             resized = picture.convert("RGB").resize(size[::-1], Image.Resampling.BICUBIC)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
         message = f"{path} cannot be read as a picture: {error}"
         raise InputError.one(str(path), message, "fetch the picture again") from error
     return np.asarray(resized, dtype=np.uint8)
@@ -64,7 +64,11 @@ class PictureCache:
         kept = self._read(path)
         if kept is None:
             kept = decode_picture(picture, self._size)
-            write_bytes(path, save({_PIXELS: kept}, {_DIGEST: hashlib.sha256(kept.tobytes()).hexdigest()}))
+            try:
+                write_bytes(path, save({_PIXELS: kept}, {_DIGEST: hashlib.sha256(kept.tobytes()).hexdigest()}))
+            except OSError as error:
+                message = f"the cache takes no pictures: {error.strerror}"
+                raise InputError.one(str(self._folder), message, "name another folder, or leave it out") from None
         return kept
 
     def _read(self, path: Path) -> UInt8Array | None:
@@ -119,8 +123,12 @@ class PictureFiles:
             return self._cache.get(path) if self._cache else decode_picture(path, self._size)
         except FileNotFoundError:
             raise InputError.one(self._places[index], f"there is no picture {path}", "fetch the picture") from None
+        except (OSError, RuntimeError) as error:  # a link that leads to itself
+            raise InputError.one(self._places[index], f"{path}: {error}", "fetch the picture again") from None
         except InputError as error:
             fault = error.findings[0]
+            if fault.path == str(self._folder):
+                raise
             raise InputError.one(self._places[index], fault.message, fault.repair) from error
 
     def select(self, indices: Int64Array) -> PictureFiles:

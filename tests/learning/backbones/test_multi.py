@@ -13,8 +13,9 @@ from hffm_opt.errors import InputError
 from hffm_opt.learning.backbones import load_backbone
 from hffm_opt.learning.backbones.base import Inputs, read_inputs
 from hffm_opt.learning.backbones.fusion import FusionConfig
-from hffm_opt.learning.backbones.multi import MultiEncoder, small_config
+from hffm_opt.learning.backbones.multi import MultiEncoder, _Words, build_encoder, small_config
 from hffm_opt.learning.backbones.zoo import build_random_multi
+from hffm_opt.learning.modules.stacked import Stacked
 from hffm_opt.learning.tasks import TaskData, embedded_tasks, make_split
 
 NAMES = ("multi-small-random:1", "moe-small-random:1")
@@ -154,3 +155,31 @@ def test_experts_are_the_weighted_best_of_their_router() -> None:
         expected = torch.stack([torch.stack([rule(token) for token in row]) for row in hidden])
         torch.testing.assert_close(block(hidden), expected, rtol=1e-4, atol=1e-6)
     assert FusionConfig(experts=3, experts_per_token=5).experts == 3
+
+
+@pytest.mark.parametrize("kind", ["siglip_text_model", "clip_text_model"])
+@pytest.mark.parametrize("shortest", [2, 9])
+def test_words_are_those_of_transformers_bit_for_bit_one_text_or_many_models_at_a_time(
+    kind: str, shortest: int
+) -> None:
+    """Without padding, transformers leaves the mask of SigLIP out; CLIP's words never see those behind them."""
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    marks = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 3, "max_position_embeddings": 9}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_encoder("text", {"model_type": kind, "vocab_size": 50, "projection_size": 16, **sizes, **marks})
+        ids, lengths = torch.randint(4, 50, (6, 9)), torch.arange(6).clamp_min(shortest)[:, None]
+        others = {name: p.detach()[None] + 0.1 * torch.randn(3, *p.shape) for name, p in model.named_parameters()}
+    model.eval()
+    mask = (torch.arange(9)[None] < lengths).long()
+    words = _Words(model).eval()
+    with torch.no_grad():
+        expected = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        assert torch.equal(words(ids, mask), expected)
+        state = {f"model.{name}": p for name, p in others.items()}
+        found = Stacked(words, {name: name for name in state})(state, ids, mask).unflatten(0, (3, 2))
+        for u in range(3):
+            own = {name: p[u] for name, p in state.items()}
+            rows = slice(2 * u, 2 * u + 2)
+            alone = torch.func.functional_call(words, own, (ids[rows], mask[rows]))
+            torch.testing.assert_close(found[u], alone, rtol=1e-5, atol=1e-5)

@@ -19,6 +19,7 @@ from hffm_opt.learning.tasks.tokens import encode_freely
 from hffm_opt.learning.tasks.values import Task, TaskData
 from hffm_opt.scenario.model import DataFiles, DataFormat, Source
 from hffm_opt.scenario.model import Task as TaskSpec
+from hffm_opt.serial import check_writable
 
 READERS: Mapping[DataFormat, Callable[[DataFiles, Faults], Iterator[Record]]] = {
     "gqa": gqa.read,
@@ -52,9 +53,11 @@ def load_source(spec: TaskSpec, source: Source, form: InputForm) -> SourcedTask:
         form: how the backbone reads pictures and questions.
 
     Raises:
-        InputError: a file is missing, broken or of another format; there are fewer answers than asked for; with
-            ``faults: refuse``, a record cannot be used.
+        InputError: a file is missing, broken or of another format; the cache takes no files; there are fewer answers
+            than asked for; with ``faults: refuse``, a record cannot be used.
     """
+    if source.cache:
+        check_writable(Path(source.cache) / "pixels")
     faults = Faults(source.faults)
     train = list(READERS[source.format](source.train, faults))
     faults.settle()

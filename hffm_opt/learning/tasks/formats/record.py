@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hffm_opt.errors import Finding, InputError
 
 MOST_FINDINGS = 20  # of one data set in one error; the others are counted
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Fault = Literal["broken record", "missing picture", "broken picture", "unknown answer"]
 RawT = TypeVar("RawT", bound="Raw")
 
@@ -81,14 +84,35 @@ def read_json(path: Path) -> Any:
         InputError: there is no such file, or it is not JSON; the message says where it breaks.
     """
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError.one(str(path), f"cannot be read: {error.strerror}", "give a readable file") from None
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {getattr(error, 'strerror', error)}"
+        raise InputError.one(str(path), message, "give a readable file") from None
+    try:
+        found = json.loads(data, object_pairs_hook=_unique)
+        return _mended(found) if _SURROGATE.search(data) else found
     except json.JSONDecodeError as error:
         where = f"{path}, line {error.lineno}, column {error.colno}"
         raise InputError.one(where, f"broken JSON: {error.msg}", "fetch the file again") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError.one(str(path), f"broken JSON: {error}", "fetch the file again") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice!a} stands twice")
+    return found
+
+
+def _mended(value: Any) -> Any:
+    """Return JSON in which halves of characters, which no file or tokeniser takes, are marked as unreadable."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    return {_mended(key): _mended(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def expect(path: Path, data: Any, kind: type, key: str | None = None) -> Any:
@@ -142,13 +166,19 @@ class PictureFolder:
         """Return the path of a record's picture, in the folder or its subfolder; None, noted, where there is none."""
         for folder in (self._folder, self._folder / subfolder):
             if folder not in self._names:
-                entries = folder.iterdir() if folder.is_dir() else ()
-                self._names[folder] = frozenset(entry.name for entry in entries)
+                self._names[folder] = _names_in(folder)
             if name in self._names[folder]:
                 return folder / name
         message = f"there is no picture {self._folder / name}"
         self._faults.add("missing picture", place, message, "fetch the picture")
         return None
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except (OSError, ValueError):  # no such folder, or no name for one
+        return frozenset()
 
 
 def most_common(answers: Sequence[str]) -> str:

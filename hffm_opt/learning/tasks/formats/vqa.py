@@ -9,9 +9,9 @@ Sources: Goyal et al., arXiv 1612.00837; Agrawal et al., arXiv 1712.00377.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hffm_opt.errors import InputError
 from hffm_opt.learning.tasks.formats.record import Faults, PictureFolder, Raw, Record, expect, parse_records, read_json
@@ -37,10 +37,24 @@ class _Annotation(Raw):
     answers: list[_Answer]
 
 
+RecordT = TypeVar("RecordT", _Question, _Annotation)
+
+
 def _named(raws: list[Any]) -> Iterator[tuple[str, Any]]:
     for i, raw in enumerate(raws):
         name = raw.get("question_id") if isinstance(raw, dict) else None
         yield str(name if name is not None else f"[{i}]"), raw
+
+
+def _once(records: Iterable[tuple[str, RecordT]], faults: Faults) -> Iterator[tuple[str, RecordT]]:
+    """Yield the records whose id has not been there before, and note the others."""
+    seen = set[int]()
+    for place, raw in records:
+        if raw.question_id in seen:
+            faults.add("broken record", place, "its question_id has stood there before", "keep one of the two")
+        else:
+            seen.add(raw.question_id)
+            yield place, raw
 
 
 def _join(
@@ -49,9 +63,10 @@ def _join(
     path, answers_path = Path(files.questions), Path(files.annotations or "")
     pictures = PictureFolder(Path(files.images), faults)
     answered = {
-        raw.question_id: raw for _, raw in parse_records(_Annotation, answers_path, _named(annotations), faults)
+        raw.question_id: raw
+        for _, raw in _once(parse_records(_Annotation, answers_path, _named(annotations), faults), faults)
     }
-    for place, raw in parse_records(_Question, path, _named(questions), faults):
+    for place, raw in _once(parse_records(_Question, path, _named(questions), faults), faults):
         note = answered.get(raw.question_id)
         if note is None:
             message = f"{answers_path} has no such question that can be read"
