@@ -44,6 +44,13 @@ BENCHMARKS: dict[str, Benchmark] = {
             seeds=30,
             figure="hffm_opt.bench.gap_table:figure",
         ),
+        Benchmark(
+            "inference",
+            "latency, energy and accuracy of collaborative inference over bandwidths, against fixed placements",
+            "hffm_opt.bench.inference:run",
+            seeds=1,
+            figure="hffm_opt.bench.inference:figure",
+        ),
         Benchmark("joint", "seconds until the joint plan of a network is proven", "hffm_opt.bench.joint:run"),
         Benchmark(
             "overhead",

@@ -6,13 +6,14 @@ SI units, the unit as a suffix of each name. Reading a file, and the checks betw
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
+from hffm_opt.scenario.inference import Inference
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
 
@@ -296,10 +297,17 @@ class Scenario(Frozen):
     planning: Planning = Planning()
     radio: Radio | None = None
     changes: Changes | None = None
+    inference: Inference | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out sections that are absent, so that files from before they existed stay as they are."""
+        data: dict[str, Any] = handler(self)
+        return {name: value for name, value in data.items() if name != "inference" or value is not None}
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes", "inference"})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)

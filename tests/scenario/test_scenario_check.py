@@ -120,6 +120,12 @@ EXAMPLES = [
         "keeps its answers in a second file",
     ),
     (
+        "inference_section",
+        put("inference", value={"classes": [{"name": "a", "task": "digits", "device": "edge-0", "rate_per_s": 1.0}]}),
+        "inference.classes[0].device",
+        "no device is named 'edge-0'",
+    ),
+    (
         "known_in_changes",
         put("radio", value={"gains": [{"source": "device-0-0", "target": "egde-0", "factor": 0.5}]}),
         "radio.gains[0].target",
