@@ -18,6 +18,7 @@ from hffm_opt.learning.baselines.fedprox import received
 from hffm_opt.learning.baselines.realign import NAME, check_rounds
 from hffm_opt.learning.broadcast import broadcast, extended
 from hffm_opt.learning.checkpoint import Checkpoints
+from hffm_opt.learning.continued import Continued
 from hffm_opt.learning.data import federated_data
 from hffm_opt.learning.execution import HOST, Execution
 from hffm_opt.learning.local import GROUP_SIZES, LocalUpdate
@@ -66,6 +67,7 @@ def train_plan(
     proximal: float | None = None,
     fedlama: FedLama | None = None,
     pooled: DataOf | None = None,
+    continued: Continued | None = None,
     begin: Callable[[], None] | None = None,
 ) -> Trace:
     """Train the modules on the scenario's tasks exactly as planned.
@@ -93,6 +95,7 @@ def train_plan(
         proximal: FedProx's mu in place of the scenario's.
         fedlama: lets each module's interval follow the training; it made ``plan``.
         pooled: loads the data of all devices for the one device of a centralised problem.
+        continued: what is taken over from a run before, and where to leave what a run after takes over.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
 
     Returns:
@@ -119,15 +122,18 @@ def train_plan(
     check_rounds(problem.scenario.learning, plan, fedlama.cycle if fedlama else None)
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
     room = Room(execution, group_size, threads, max_memory_bytes, tell)
-    run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+    link = continued or Continued()
+    run = prepare(problem, plan, rounds, seed, room, ways, pooled or link.data_of or federated_data, link.phase)
     if begin is not None:
         begin()
-    now, kept = Progressed(run.start, run.engine.start_s), None
+    now, kept = Progressed(link.start or run.start, run.engine.start_s), None
     if directory is not None:
         kept = Checkpoints(directory, _identity(run.header, plan, evaluate_every))
         now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
     cycle = fedlama.cycle if fedlama else 1 << run.engine.top
-    _run_rounds(run, now, evaluation_rounds(cycle, rounds, evaluate_every), progress, fedlama, kept, checkpoint_every)
+    evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
+    _run_rounds(run, now, evaluated, progress, fedlama, kept, checkpoint_every, link)
+    link.leave(run, now.states)
     if directory is not None:
         names = [device.name for device in problem.scenario.devices]
         shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
@@ -167,6 +173,7 @@ def _run_rounds(
     fedlama: FedLama | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
+    link: Continued,
 ) -> None:
     """Run the rounds that are left; nothing of a round is kept before the round is complete."""
     trains = np.flatnonzero(run.problem.owners.any(axis=1)).tolist()
@@ -175,7 +182,7 @@ def _run_rounds(
         run.realigner.load(now.further)
     try:
         for number in range(now.number + 1, run.header.rounds + 1):
-            engine = _run_round(run, now, number, engine, trains, number in evaluated, fedlama)
+            engine = _run_round(run, now, number, engine, trains, number in evaluated, fedlama, link)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
             if progress is not None:
@@ -196,6 +203,7 @@ def _run_round(
     trains: list[int],
     evaluate: bool,
     fedlama: FedLama | None,
+    link: Continued,
 ) -> RoundEngine:
     """Run one round and return the engine of the next."""
     spent_j = fsum(record.energy_j for record in now.rounds) if evaluate else 0.0
@@ -205,6 +213,7 @@ def _run_round(
         now_s, train_j = engine.after_training(number, now.clock_s)
         accuracy += _accuracies(run, number, engine, "before-average", update.states, now_s, spent_j + train_j)
     result = engine.average(number, update.states, now.clock_s)
+    link.note(run, engine, number, update.states, result)
     record = result.record.model_copy(update={"loss": _mean_loss(update), "load": _mean_load(update)})
     if evaluate and engine.tier(number) != Tier.LOCAL:
         after_j = spent_j + record.energy_j

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hffm_opt.errors import Finding
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 from hffm_opt.scenario.ownership import ownable_modules, owns
+from hffm_opt.scenario.requests import sound_requests
 from hffm_opt.scenario.sources import well_formed_sources
 
 
@@ -160,6 +161,7 @@ CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     planning_menu,
     ownable_modules,
     well_formed_sources,
+    sound_requests,
 )
 
 

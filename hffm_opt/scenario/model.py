@@ -13,6 +13,7 @@ from pydantic import Field
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.parts import Parts
+from hffm_opt.scenario.requests import Requests
 
 CLOUD = "cloud"
 
@@ -271,10 +272,11 @@ class Scenario(Frozen):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     learning: Learning = Learning()
     planning: Planning = Planning()
+    requests: Requests | None = None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "requests"})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)
