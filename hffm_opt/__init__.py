@@ -26,8 +26,10 @@ __all__ = [
     "load_scenario",
     "pareto",
     "plan",
+    "plan_requests",
     "random_scenario",
     "train",
+    "train_requests",
 ]
 
 _PLACES = {
@@ -36,8 +38,10 @@ _PLACES = {
     "load_plan": "hffm_opt.api",
     "load_scenario": "hffm_opt.scenario.read",
     "pareto": "hffm_opt.api",
+    "plan_requests": "hffm_opt.relayed",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
     "train": "hffm_opt.api",
+    "train_requests": "hffm_opt.relayed",
 }
 
 

@@ -39,6 +39,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         Benchmark("joint", "seconds until the joint plan of a network is proven", "hffm_opt.bench.joint:run"),
         Benchmark(
+            "module-relaying",
+            "what a relayed start is worth to a newcomer, and what relaying costs as the network gets worse",
+            "hffm_opt.bench.module_relaying:run",
+            seeds=5,
+        ),
+        Benchmark(
             "overhead",
             "what a round costs beyond the arithmetic of training, and memory over a thousand rounds",
             "hffm_opt.bench.overhead:run",

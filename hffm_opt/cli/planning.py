@@ -10,6 +10,7 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.fronts import refuse, show_front
+from hffm_opt.cli.planning_for import Purpose, plan_for
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ INFEASIBLE = 3
 
 def plan(
     scenario: options.Scenario,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="Plan the training, or what the scenario's section of this name asks for.")
+    ] = "training",
     method: Annotated[
         str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
     ] = "optimal",
@@ -69,6 +73,22 @@ def plan(
 
     With --objective pareto: the latency-energy front, each of its points with a certificate of its own.
     """
+    if purpose != "training":
+        idle = {
+            "--circulation": circulation,
+            "--write-program": write_program,
+            "--points": points,
+            "--figure": figure,
+            "--objective": None if objective == "weighted" else objective,
+            "--latency-weight": latency_weight,
+            "--energy-weight": energy_weight,
+            "--max-latency": max_latency,
+            "--max-energy": max_energy,
+            "--max-drift": max_drift,
+        }
+        return plan_for(
+            purpose, scenario, method=method, out=out, gap=gap, time_limit=time_limit, seed=seed, json=json, idle=idle
+        )
     if objective == "pareto":
         idle = {"--latency-weight": latency_weight, "--energy-weight": energy_weight, "--write-program": write_program}
         refuse(idle, "these belong to a single plan, and --objective pareto makes many")

@@ -97,6 +97,14 @@ def train(
             rich_help_panel=BASELINES,
         ),
     ] = None,
+    relaying: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="With requests: who gives devices the modules that they lack (default: optimal).",
+            rich_help_panel=EXECUTION,
+        ),
+    ] = None,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -108,6 +116,32 @@ def train(
     The run directory holds all that 'hffm report' needs, and the trained weights. Ctrl-C keeps the rounds that are
     complete; the same command with --resume goes on from there, also after a crash.
     """
+    from hffm_opt.scenario.read import load_scenario
+
+    given = load_scenario(scenario)
+    if given.requests is not None:
+        from hffm_opt.cli.training_requests import train_on
+
+        plain = {
+            "--resume": resume or None,
+            "--checkpoint-every": None if checkpoint_every == 1 else checkpoint_every,
+            "--device": None if device == "cpu" else device,
+            "--precision": None if precision == "fp32" else precision,
+            "--max-memory": max_memory,
+            "--proximal": proximal,
+            "--fedlama": fedlama,
+            "--centralised": centralised or None,
+            "--kept-neurons": kept_neurons,
+            "--realign-every": realign_every,
+        }
+        limits = {"max_drift": max_drift, "gap": gap, "time_limit": time_limit, "evaluate_every": evaluate_every}
+        directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
+        steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
+        return train_on(given, plan, relaying, directory, steps, plain, json)
+    if relaying is not None:
+        raise InputError.one(
+            "--relaying", "the scenario has no requests", "leave it out, or add the section 'requests'"
+        )
     if plan is not None and method is not None:
         raise InputError.one("--plan / --method", "both are given", "give one: --plan runs a plan as it is")
     asked = {"--max-drift": max_drift, "--gap": gap, "--time-limit": time_limit}
@@ -118,9 +152,7 @@ def train(
         raise InputError.one("--method / --centralised", "with all data in one place nothing is planned", "give one")
     from hffm_opt import api, loop
     from hffm_opt.cli.views import train as view
-    from hffm_opt.scenario.read import load_scenario
 
-    given = load_scenario(scenario)
     made = plan if plan is None else api.load_outcome(plan) or api.load_plan(plan)
     default = "centralised" if centralised else "optimal" if fedlama is None else "fedlama"
     way = method or (default if made is None else made.method)

@@ -44,7 +44,7 @@ class Continued:
     def note(
         self, run: Prepared, engine: RoundEngine, number: int, trained: StackedStates, result: RoundResult
     ) -> None:
-        """Keep the averages of a round: each cell's at its edge server, those of the cloud there and where it passed."""
+        """Keep the averages of a round: a cell's at its edge server, the cloud's there and where they passed."""
         kind = engine.kind(number)
         for m, circulated in enumerate(engine.plan.circulation):
             module, tier = circulated.module, circulated.tier_in_kind(kind)

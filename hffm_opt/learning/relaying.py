@@ -18,7 +18,7 @@ from hffm_opt.learning.transport import Post
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.module_relaying import ModuleTransfer, RelayingPlan, evaluate_relaying, hop_cost
 from hffm_opt.problem.model import Problem
-from hffm_opt.trace.ledger import Ledger, LedgerEntry
+from hffm_opt.trace.ledger import Event, Ledger, LedgerEntry
 from hffm_opt.trace.relaying import CopyRecord, RelayingCosts, RelayingTrace
 from hffm_opt.units import bytes_to_bit
 
@@ -115,7 +115,8 @@ def _carry(problem: Problem, transfer: ModuleTransfer, data: bytes, number: int)
         delay_s = link.delay_s if bits else 0.0
         last_s = max(first_s + bits * link.s_per_bit / hop.share, last_s) + delay_s
         at[hop.target] = bytes(at[hop.source])
-        what = (number, "relay", resource, hop.source, hop.target, transfer.module, bits, bytes_to_bit(len(data)))
+        event: Event = "relay"
+        what = (number, event, resource, hop.source, hop.target, transfer.module, bits, bytes_to_bit(len(data)))
         entries.append(LedgerEntry(*what, first_s, last_s - first_s, link.joules(bits)))
         first_s += delay_s
     return at[transfer.device], entries

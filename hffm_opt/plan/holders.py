@@ -45,13 +45,14 @@ class RelayingProblem:
     problem: Problem
     network: RelayNetwork
     number: int
+    ran: int
     wanted: tuple[Wanted, ...]
     latency_weight: float
     energy_weight: float
     misfit_weight: float
 
 
-def averaged_last(problem: Problem, plan: Plan, number: int, m: int) -> tuple[list[int], list[int], int]:
+def averaged_last(plan: Plan, number: int, m: int) -> tuple[list[int], list[int], int]:
     """Return in which round up to ``number`` a module was last averaged, 0 for never.
 
     Returns:
@@ -75,7 +76,13 @@ def averaged_last(problem: Problem, plan: Plan, number: int, m: int) -> tuple[li
 
 
 def relaying_problem(
-    problem: Problem, plan: Plan, number: int, seed: int, without: Collection[tuple[str, str]] = ()
+    problem: Problem,
+    plan: Plan,
+    number: int,
+    seed: int,
+    *,
+    ran: int | None = None,
+    without: Collection[tuple[str, str]] = (),
 ) -> RelayingProblem:
     """Return what the requests after a round ask for.
 
@@ -83,11 +90,13 @@ def relaying_problem(
         problem: the scenario before these requests are granted, with its section ``requests``.
         plan: the training plan that is run until then: its averages are what edge servers and the cloud hold.
         number: the round.
+        ran: how many rounds that plan has run by then, where it began later than the network.
         seed: that of the training, for the devices' laws of answers.
         without: (source, target) of links that have failed.
     """
     scenario = problem.scenario
     network = relay_network(problem, without)
+    ran = number if ran is None else ran
     names = {d.name: u for u, d in enumerate(scenario.devices)}
     modules = {m.name: m for m in scenario.modules}
     assert scenario.requests is not None
@@ -101,7 +110,7 @@ def relaying_problem(
             mass = answer_mass(scenario, [d.samples for d in scenario.devices], tasks, seed)
             held = tuple(
                 Holder(node, misfit(seen, law) + scenario.requests.stale_weight * age, age)
-                for node, seen, age in _copies(problem, plan, network, number, m, mass)
+                for node, seen, age in _copies(problem, plan, network, ran, m, mass)
             )
             bits = float(problem.payload_bit[m])
             wanted.append(Wanted(r, u, module.name, bits, request.deadline_s, held))
@@ -110,6 +119,7 @@ def relaying_problem(
         problem,
         network,
         number,
+        ran,
         tuple(wanted),
         weights.latency_weight,
         weights.energy_weight,
@@ -125,7 +135,7 @@ def _copies(
     A device trains every round, so that its copy is fresh; ``age`` rounds after the last average, that average's mass
     counts once beside ``age`` times its own.
     """
-    anywhere, at_edge, at_cloud = averaged_last(problem, plan, number, m)
+    anywhere, at_edge, at_cloud = averaged_last(plan, number, m)
     owners = problem.owners[:, m]
     everyone = mass[owners].sum(axis=0)
     for i, cell in enumerate(problem.cells):

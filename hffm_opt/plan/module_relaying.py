@@ -53,12 +53,14 @@ class RelayingPlan(Frozen):
     """All transfers after one round, with the certificate of how they were chosen.
 
     ``objective`` and ``bound`` are in the planner's unit: its weights times seconds until the last module has come,
-    joules, and the sum of misfits. ``requests`` is the fingerprint of the requests that it answers.
+    joules, and the sum of misfits. ``requests`` is the fingerprint of the requests that it answers, ``ran`` how many
+    rounds the training plan in force has run by then.
     """
 
     scenario: ScenarioReference
     requests: str
     round: Annotated[int, Field(ge=1)]
+    ran: Annotated[int, Field(ge=1)]
     method: str
     status: Literal["optimal", "feasible", "limit", "infeasible"]
     stop_reason: str
@@ -179,7 +181,7 @@ def evaluate_relaying(problem: Problem, plan: RelayingPlan, training: Plan | Non
         joules.append(float(sum(cost.joules(bits) for _, cost, _ in hops)))
         limit = due.get((transfer.device, transfer.module), 0.0)
         violations += _broken_path(problem, transfer, f"transfers[{i}]")
-        violations += _no_average(problem, training, plan.round, transfer, f"transfers[{i}]")
+        violations += _no_average(problem, training, plan.ran, transfer, f"transfers[{i}]")
         if finish[-1] > limit * (1 + TOLERANCE):
             message = f"'{transfer.module}' reaches {transfer.device} after {finish[-1]:.6g} s, due after {limit:.6g} s"
             violations.append(Finding(f"transfers[{i}]", message, "use faster links, or a later deadline"))
@@ -205,7 +207,9 @@ def _unanswered(plan: RelayingPlan, due: set[tuple[str, str]]) -> list[Finding]:
         if told.count((device, module)) != 1
     ]
     extra = sorted(set(told) - due)
-    return found + [Finding("transfers", f"{device} did not ask for '{module}'", "remove it") for device, module in extra]
+    return found + [
+        Finding("transfers", f"{device} did not ask for '{module}'", "remove it") for device, module in extra
+    ]
 
 
 def _broken_path(problem: Problem, transfer: ModuleTransfer, path: str) -> list[Finding]:
@@ -229,7 +233,7 @@ def _no_average(
     """Return a finding where an edge server or the cloud is to give an average that it never made."""
     if training is None or transfer.module not in problem.modules:
         return []
-    _, at_edge, at_cloud = averaged_last(problem, training, number, problem.modules.index(transfer.module))
+    _, at_edge, at_cloud = averaged_last(training, number, problem.modules.index(transfer.module))
     made = {cell.edge.name: at_edge[i] for i, cell in enumerate(problem.cells)} | {CLOUD: at_cloud}
     if made.get(str(transfer.source), 1):
         return []

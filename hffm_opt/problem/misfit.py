@@ -15,6 +15,7 @@ Source: Ben-David et al., A theory of learning from different domains, Machine L
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -62,8 +63,8 @@ def misfit(mass: Floats, wanted: Floats) -> float:
     """
     samples = float(mass.sum())
     if not samples:
-        return np.inf
-    return total_variation(mass / samples, wanted / wanted.sum()) + samples**-0.5
+        return math.inf
+    return total_variation(mass / samples, wanted / wanted.sum()) + 1.0 / math.sqrt(samples)
 
 
 def wanted_mass(

@@ -1,8 +1,8 @@
 """Every link over which a module can be copied, as arrays: devices, edge servers and the cloud as nodes.
 
 A copy crosses its path in packets, each forwarded as it arrives. So a link is described by the airtime and the energy
-that a bit takes, by its fixed delay, and by the resource whose time it takes: a band of a cell where the band is shared,
-the link itself where it has a band of its own, a backhaul in one direction, a direct link to the cloud.
+that a bit takes, by its fixed delay, and by the resource whose time it takes: a band of a cell where it is shared, the
+link itself where it has a band of its own, a backhaul in one direction, a direct link to the cloud.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def _radio_links(problem: Problem, cell: Cell) -> Iterator[Link]:
     for i, name in enumerate(cell.names):
         charged_w = published.uplink_charged_power_w if published else float(up_w[i])
         yield from link("uplink", name, edge.name, cell.uplink_gain[i], float(up_w[i]), charged_w)
-        yield from link("downlink", edge.name, name, cell.downlink_gain[i], edge.downlink_power_w, edge.downlink_power_w)
+        yield from link(
+            "downlink", edge.name, name, cell.downlink_gain[i], edge.downlink_power_w, edge.downlink_power_w
+        )
         charged_w = published.d2d_charged_power_w if published else float(d2d_w[i])
         for j in np.flatnonzero(cell.d2d_gain[i] > 0).tolist():
             yield from link("d2d", name, cell.names[j], float(cell.d2d_gain[i, j]), float(d2d_w[i]), charged_w)

@@ -50,7 +50,9 @@ class LearningCurve(Frozen):
     def accuracy(self, rounds: ArrayLike, drift: ArrayLike) -> Floats:
         """Return the accuracy after some rounds at a learning penalty; both broadcast."""
         final, scale = self._at(drift)
-        return np.asarray(np.maximum(final, 0.0) * -np.expm1(-((np.asarray(rounds, dtype=float) / scale) ** self.shape)))
+        return np.asarray(
+            np.maximum(final, 0.0) * -np.expm1(-((np.asarray(rounds, dtype=float) / scale) ** self.shape))
+        )
 
     def rounds_to(self, target: float, drift: ArrayLike) -> Floats:
         """Return the rounds until an accuracy is reached, infinite where it never is; nondecreasing in the drift."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hffm_opt.errors import Finding, InfeasibleError, InputError, LimitReachedError
+from hffm_opt.errors import Finding, HffmError, InfeasibleError, InputError, LimitReachedError
 from hffm_opt.plan.holders import RelayingProblem, misfit_of, nobody_holds
 from hffm_opt.plan.model import Plan, ScenarioReference
 from hffm_opt.plan.module_relaying import (
@@ -46,7 +46,9 @@ RELAYING_METHODS: dict[str, RelayingMethod] = {
         RelayingMethod("optimal", "best holders and paths with a proven bound"),
         RelayingMethod("best-fit", "the copy of least misfit, over its fastest path", f"{_RULES}.best_fit:best_fit"),
         RelayingMethod("nearest-holder", "the copy that comes fastest", f"{_RULES}.nearest_holder:nearest_holder"),
-        RelayingMethod("cloud-global", "the cloud's average, over its fastest path", f"{_RULES}.cloud_global:cloud_global"),
+        RelayingMethod(
+            "cloud-global", "the cloud's average, over its fastest path", f"{_RULES}.cloud_global:cloud_global"
+        ),
         RelayingMethod("random-neighbour", "a drawn neighbour's copy", f"{_RULES}.random_neighbour:random_neighbour"),
         RelayingMethod("scratch", "no copy: every module begins untrained", f"{_RULES}.scratch:scratch"),
     )
@@ -136,14 +138,16 @@ def _optimal(
     return read(program), outcome.bound, str(outcome.stop_reason)
 
 
-def _too_late(relaying: RelayingProblem, engine: str, time_limit_s: float) -> InfeasibleError:
+def _too_late(relaying: RelayingProblem, engine: str, time_limit_s: float) -> HffmError:
     """Return the error that says what is in the way: missing links, or links too slow for the deadlines."""
     program: RelayingProgram = build(relaying, least_load=True)
     outcome = solve_model(program.model, engine, gap=1e-4, time_limit_s=time_limit_s)
     where = "requests.asked"
     if not math.isfinite(outcome.objective):
         message = "no path of links leads from any holder to every device that asks"
-        return InfeasibleError.one(where, message, "give the device D2D, a larger physics.d2d_range_m, or a cellular link")
+        return InfeasibleError.one(
+            where, message, "give the device D2D, a larger physics.d2d_range_m, or a cellular link"
+        )
     load = _loads(relaying, read(program))
     binding = relaying.network.resources[int(np.argmax(load))]
     message = f"no paths bring all modules before their deadlines: '{binding}' is the bottleneck"
@@ -209,6 +213,7 @@ def _certified(
         scenario=ScenarioReference.of(problem),
         requests=requests_fingerprint(problem.scenario),
         round=relaying.number,
+        ran=relaying.ran,
         method=method,
         status="feasible",
         stop_reason=reason,

@@ -1,4 +1,4 @@
-"""Requests: what they start, what is then lacking, what is refused, and that scenarios without them stay as they were."""
+"""Requests: what they start, what is then lacking, what is refused, and that nothing else changes."""
 
 import pytest
 

@@ -18,13 +18,15 @@ With shares ``b_k / (R_a (D_k - d_q))`` transfer k would end at its deadline; as
 without giving away more than all the time, it ends at ``used (D_k - d_q) + d_q``. ``finish`` of a way that is not taken
 is implied by that of the way taken, so that no big number is needed. Copies do not split.
 
-Source: unsplittable multicommodity flow (Ahuja, Magnanti, Orlin, Network Flows, 1993, chapter 17) with choice of source.
+Source: unsplittable multicommodity flow (Ahuja, Magnanti, Orlin, Network Flows, 1993, chapter 17), sources chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -62,7 +64,7 @@ class Route:
 
     def arcs(self, network: RelayNetwork) -> list[int]:
         """Return the links of the route."""
-        return [network.arc[pair] for pair in zip(self.nodes, self.nodes[1:], strict=False)]
+        return [network.arc[pair] for pair in pairwise(self.nodes)]
 
 
 def ways_of(relaying: RelayingProblem, k: int) -> Iterator[Way]:
@@ -80,7 +82,9 @@ def ways_of(relaying: RelayingProblem, k: int) -> Iterator[Way]:
     direct = np.flatnonzero((network.target == network.cloud) & ~edges[network.source])
     if direct.size:
         radio = np.flatnonzero(inside)
-        up_links.append((np.append(radio, direct), float(delay[direct[0]]), set(np.flatnonzero(network.cell >= 0).tolist())))
+        up_links.append(
+            (np.append(radio, direct), float(delay[direct[0]]), set(np.flatnonzero(network.cell >= 0).tolist()))
+        )
     down = np.flatnonzero(network.source == network.cloud)
     mine = down[edges[network.target[down]] & (network.cell[network.target[down]] == network.cell[wanted.device])]
     near = network.cell == network.cell[wanted.device]
@@ -117,16 +121,17 @@ def build(relaying: RelayingProblem, *, least_load: bool = False) -> RelayingPro
     model.last = pyo.Var(bounds=(0, None))
     of_transfer = [[q for q, way in enumerate(ways) if way.transfer == k] for k in range(len(relaying.wanted))]
     model.one_holder = pyo.Constraint(
-        range(len(relaying.wanted)), rule=lambda m, k: sum(m.y[q, h] for q in of_transfer[k] for h in ways[q].holders) == 1
+        range(len(relaying.wanted)),
+        rule=lambda m, k: sum(m.y[q, h] for q in of_transfer[k] for h in ways[q].holders) == 1,
     )
     model.path = pyo.ConstraintList()
     model.finish = pyo.ConstraintList()
-    time: dict[int, list[object]] = {}
-    cost: list[object] = []
+    time: dict[int, list[Any]] = {}
+    cost: list[Any] = []
     for q, way in enumerate(ways):
         wanted = relaying.wanted[way.transfer]
         chosen = sum(model.y[q, h] for h in way.holders)
-        flow: dict[int, list[object]] = {}
+        flow: dict[int, list[Any]] = {}
         for a in way.arcs.tolist():
             flow.setdefault(int(network.source[a]), []).append(model.f[q, a])
             flow.setdefault(int(network.target[a]), []).append(-model.f[q, a])

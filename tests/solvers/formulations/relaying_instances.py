@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 
@@ -71,7 +73,7 @@ def best_of_all(relaying: RelayingProblem) -> float:
         found = []
         for holder in wanted.holders:
             for nodes in nx.all_simple_paths(graph, holder.node, wanted.device) if holder.node in graph else ():
-                arcs = [network.arc[pair] for pair in zip(nodes, nodes[1:], strict=False)]
+                arcs = [network.arc[pair] for pair in pairwise(nodes)]
                 delay = network.delay_s[arcs].sum() if wanted.bits else 0.0
                 used = np.zeros(len(network.resources))
                 if delay >= wanted.deadline_s:

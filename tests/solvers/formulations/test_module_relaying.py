@@ -59,7 +59,7 @@ def test_no_rule_beats_the_bound_and_a_loose_deadline_suits_every_rule(seed):
 
 
 def test_a_second_engine_finds_the_same(monkeypatch):
-    monkeypatch.setattr(program, "solve_model", lambda model, engine, **more: through_pyomo(model, HIGHS, 0.0, 60.0))
+    monkeypatch.setattr(program, "solve_model", lambda model, *_, **__: through_pyomo(model, HIGHS, 0.0, 60.0))
     for seed in (3, 8):
         relaying, training = instance(seed, deadline_s=1e3)
         assert plan_relaying(relaying, training).objective == pytest.approx(best_of_all(relaying), rel=1e-6)
@@ -82,7 +82,7 @@ def test_a_module_that_nobody_holds_and_a_device_without_links_are_told():
         plan_relaying(alone, training)
     device = relaying.network.nodes[relaying.wanted[0].device]
     cut = {(a, device) for a in relaying.network.nodes}
-    lost = relaying_problem(relaying.problem, training, 3, 0, cut)
+    lost = relaying_problem(relaying.problem, training, 3, 0, without=cut)
     with pytest.raises(InfeasibleError, match="no path of links"):
         plan_relaying(lost, training)
     network, wanted = relaying.network, relaying.wanted[0]

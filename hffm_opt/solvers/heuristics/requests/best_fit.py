@@ -13,5 +13,5 @@ def best_fit(relaying: RelayingProblem, seed: int) -> list[Route]:
     routes = []
     for k, wanted in enumerate(relaying.wanted):
         least = min(holder.misfit for holder in wanted.holders)
-        routes.append(fastest(relaying, k, [h.node for h in wanted.holders if h.misfit <= least])[1])
+        routes.append(fastest(relaying, k, [h.node for h in wanted.holders if h.misfit <= least]))
     return routes

@@ -12,6 +12,6 @@ def cloud_global(relaying: RelayingProblem, seed: int) -> list[Route]:
     del seed
     cloud = relaying.network.cloud
     return [
-        fastest(relaying, k, [h.node for h in wanted.holders if h.node == cloud])[1]
+        fastest(relaying, k, [h.node for h in wanted.holders if h.node == cloud])
         for k, wanted in enumerate(relaying.wanted)
     ]

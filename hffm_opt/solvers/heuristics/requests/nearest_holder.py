@@ -10,4 +10,4 @@ from hffm_opt.solvers.heuristics.requests.paths import fastest
 def nearest_holder(relaying: RelayingProblem, seed: int) -> list[Route]:
     """Return for every transfer the holder with the fastest path."""
     del seed
-    return [fastest(relaying, k, [h.node for h in wanted.holders])[1] for k, wanted in enumerate(relaying.wanted)]
+    return [fastest(relaying, k, [h.node for h in wanted.holders]) for k, wanted in enumerate(relaying.wanted)]

@@ -14,24 +14,24 @@ from hffm_opt.plan.holders import RelayingProblem
 from hffm_opt.solvers.formulations.module_relaying import Route
 
 
-def fastest(relaying: RelayingProblem, k: int, holders: Sequence[int]) -> tuple[float, Route]:
-    """Return the least seconds from any of some holders to a transfer's device, and the route.
+def fastest(relaying: RelayingProblem, k: int, holders: Sequence[int]) -> Route:
+    """Return the fastest route to a transfer's device from any of some holders.
 
     Raises:
         InfeasibleError: no holder, or none with a path.
     """
     network, wanted = relaying.network, relaying.wanted[k]
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(network.nodes)))
     for (source, target), a in network.arc.items():
         graph.add_edge(source, target, s=float(network.s_per_bit[a]) * wanted.bits + float(network.delay_s[a]))
     if holders:
         try:
-            seconds, nodes = nx.multi_source_dijkstra(graph, set(holders), wanted.device, weight="s")
-        except nx.NetworkXNoPath:
+            nodes: list[int] = nx.multi_source_dijkstra_path(graph, set(holders), weight="s")[wanted.device]
+        except KeyError:
             pass
         else:
-            return float(seconds), Route(tuple(nodes))
+            return Route(tuple(nodes))
     raise InfeasibleError.one(
         f"requests.asked[{wanted.request}]",
         f"this rule finds no holder of '{wanted.module}' with a path to {network.nodes[wanted.device]}",

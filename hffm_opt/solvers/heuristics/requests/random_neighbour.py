@@ -17,5 +17,5 @@ def random_neighbour(relaying: RelayingProblem, seed: int) -> list[Route]:
         near = [node for node in holders if (node, wanted.device) in network.arc] or holders
         rng = derive(seed, "random neighbour", network.nodes[wanted.device], wanted.module)
         drawn = [near[int(rng.integers(len(near)))]] if near else []
-        routes.append(fastest(relaying, k, drawn)[1])
+        routes.append(fastest(relaying, k, drawn))
     return routes

@@ -27,7 +27,8 @@ def changed(**update):
 
 def test_a_path_through_the_cloud_worked_out_by_hand():
     hops = tuple(
-        RelayHop(source=a, target=b, share=share) for a, b, share in (("cloud", "edge-0", 0.5), ("edge-0", "device-0-1", 0.001))
+        RelayHop(source=a, target=b, share=share)
+        for a, b, share in (("cloud", "edge-0", 0.5), ("edge-0", "device-0-1", 0.001))
     )
     radio, resource = hop_cost(problem, "edge-0", "device-0-1")
     assert resource == "edge-0 -> device-0-1"
@@ -52,8 +53,8 @@ def test_the_planner_and_the_referee_agree_about_every_link():
 
 def test_the_last_averages_of_a_plan():
     m = problem.modules.index("head-shapes")
-    assert averaged_last(problem, training, 3, m) == ([3, 3], [3, 3], 2)
-    assert averaged_last(problem, training, 1, m) == ([1, 1], [1, 1], 0)
+    assert averaged_last(training, 3, m) == ([3, 3], [3, 3], 2)
+    assert averaged_last(training, 1, m) == ([1, 1], [1, 1], 0)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +77,14 @@ def test_broken_limits_are_told(update, message):
 def test_a_copy_that_the_node_does_not_have_is_told():
     owner_of_none = changed(
         source="device-1-0",
-        hops=(RelayHop(source="device-1-0", target="cloud", share=1), RelayHop(source="cloud", target="device-0-1", share=1)),
+        hops=(
+            RelayHop(source="device-1-0", target="cloud", share=1),
+            RelayHop(source="cloud", target="device-0-1", share=1),
+        ),
     )
     assert "holds no 'head-shapes'" in str(evaluate_relaying(problem, owner_of_none, training).violations)
-    early = plan.model_copy(update={"round": 1})
-    asked_early = scenario.model_copy(
-        update={"requests": Requests(asked=(asked.model_copy(update={"round": 1}),))}
-    )
+    early = plan.model_copy(update={"round": 1, "ran": 1})
+    asked_early = scenario.model_copy(update={"requests": Requests(asked=(asked.model_copy(update={"round": 1}),))})
     given = build_problem(asked_early)
     from hffm_opt.plan.module_relaying import requests_fingerprint
 

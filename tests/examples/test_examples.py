@@ -1,0 +1,48 @@
+"""Every example scenario is sound, and does what its first lines say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hffm_opt.cli.main import main
+from hffm_opt.scenario.read import load_scenario
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RELAYING = str(EXAMPLES / "module-relaying.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_are_sound_and_named_as_their_file(path):
+    assert load_scenario(path).name == path.stem
+    assert f"examples/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_module_relaying_is_planned_and_trained(tmp_path, capsys):
+    plan, out = str(tmp_path / "plan.json"), str(tmp_path / "run")
+    assert main(["plan", RELAYING, "--for", "requests", "-o", plan, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["format"] == "hffm-relaying-plan/1"
+    (event,) = told["events"]
+    assert (event["status"], event["round"], len(event["transfers"])) == ("optimal", 2, 3)
+    words = ["train", RELAYING, "--rounds", "3", "--method", "h-fedfm-2", "--plan", plan, "-o", out, "--json"]
+    assert main(words) == 0
+    run = json.loads(capsys.readouterr().out)
+    assert run["measured"] == pytest.approx(run["predicted"], rel=1e-9)
+    assert [(copy["module"], copy["device"]) for copy in run["relaying"][0]["copies"]] == [
+        (transfer["module"], transfer["device"]) for transfer in event["transfers"]
+    ]
+    assert main(["report", f"{out}/phase-0", f"{out}/phase-1", "--json"]) == 0
+
+
+def test_what_requests_do_not_allow_is_told(capsys):
+    assert main(["train", RELAYING, "--rounds", "2"]) == 2
+    assert "give at least 3" in capsys.readouterr().err
+    assert main(["train", RELAYING, "--rounds", "8", "--resume"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(["train", "tiny", "--relaying", "scratch"]) == 2
+    assert "has no requests" in capsys.readouterr().err
+    assert main(["plan", RELAYING, "--for", "requests", "--max-energy", "3"]) == 2
+    assert "--max-energy" in capsys.readouterr().err
+    assert main(["plan", RELAYING, "--for", "requests", "--method", "nearest-holder"]) == 0
+    assert "nearest-holder" in capsys.readouterr().out
