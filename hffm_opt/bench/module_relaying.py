@@ -4,7 +4,8 @@ Learning: a network trains; then a newcomer starts a task. It begins with module
 scratch), and trains alone on its own data, so that nothing but the start differs. Its accuracy is that on test
 questions weighted to its own law of answers. Seconds and joules are those of the copying and of its own training.
 
-Network: four newcomers ask at once in drawn networks; D2D range, share of the bands that is taken, and share of the
+Network: four newcomers ask at once in drawn networks whose devices average among themselves every round and at the cloud
+every eighth; the cloud's average, which the edge servers passed on, is seven rounds old. D2D range, share of the bands that is taken, and share of the
 links that have failed vary one at a time.
 """
 
@@ -40,7 +41,7 @@ CONDITIONS = (
     ("failures 30 %", 500.0, 0.0, 0.3),
     ("failures 70 %", 500.0, 0.0, 0.7),
 )
-DEADLINE_S, ROUND = 2.0, 5
+DEADLINE_S, ROUND = 2.0, 15
 TOLERANCE = 1e-6
 
 
@@ -73,8 +74,8 @@ def run(setting: Setting, tell: Progress) -> Findings:
             Target("copies whose ledger is not the prediction to 1e-9", "none", float(len(wrong)), not wrong),
         ),
         remarks=(
-            "start: rounds, seconds and joules until the newcomer's accuracy reaches 90 % of the best that any start of "
-            "that seed reaches; a start that never does is not counted in their medians.",
+            "start: rounds, seconds and joules until the newcomer's accuracy reaches 90 % of the best of all starts "
+            "of that seed; a start that never does is not counted in their medians.",
             "network: means are over the cases that a method answers in time; cases that others cannot answer differ.",
         ),
         table=(*_start_table(rows), *_network_table(planned)),
@@ -90,7 +91,7 @@ def _start_table(rows: Sequence[Row]) -> Iterator[Row]:
         yield {
             "part": "start",
             "method": method,
-            "answered": f"{len(reached)}/{len(mine)}",
+            "reached or kept": f"{len(reached)}/{len(mine)}",
             "accuracy at once": fmean(row["at_once"] for row in mine),
             "accuracy at the end": fmean(row["at_end"] for row in mine),
             **middle,
@@ -105,7 +106,7 @@ def _network_table(rows: Sequence[Row]) -> Iterator[Row]:
         yield {
             "part": condition,
             "method": method,
-            "answered": f"{len(kept)}/{len(mine)}",
+            "reached or kept": f"{len(kept)}/{len(mine)}",
             "s": fmean(row["latency_s"] for row in kept) if kept else None,
             "J": fmean(row["energy_j"] for row in kept) if kept else None,
             "misfit": fmean(row["misfit"] for row in kept) if kept else None,
@@ -114,7 +115,7 @@ def _network_table(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def crowd(seed: int, range_m: float, load: float, quick: bool) -> Scenario:
-    """Return a drawn network of two cells in which newcomers ask at once, with shared bands of which a share is taken."""
+    """Return a drawn network of two cells with newcomers who ask at once, and shared bands of which a share is taken."""
     size = 4 if quick else 8
     drawn = random_scenario(seed, cells=2, devices=size, modules=1, allocation="optimised", sharing="shared")
     task = drawn.tasks[0].name
@@ -146,7 +147,7 @@ def _network_rows(seed: int, condition: tuple[str, float, float, float], quick: 
     name, range_m, load, failed = condition
     scenario = crowd(seed, range_m, load, quick)
     problem = build_problem(scenario)
-    training = solve(problem, "h-fedfm-4", default_request(scenario)).plan
+    training = solve(problem, "h-fedfm-8+best-head", default_request(scenario)).plan
     whole = relay_network(problem)
     rng = derive(seed, "failures")
     lost = {

@@ -42,7 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             "module-relaying",
             "what a relayed start is worth to a newcomer, and what relaying costs as the network gets worse",
             "hffm_opt.bench.module_relaying:run",
-            seeds=5,
+            seeds=3,
         ),
         Benchmark(
             "overhead",

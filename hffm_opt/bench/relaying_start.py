@@ -26,24 +26,25 @@ SHARE_OF_BEST = 0.9
 def network(seed: int, quick: bool) -> Scenario:
     """Return ``tiny`` with a device that holds nothing and starts a task, of few answers each and unevenly spread.
 
-    The round of the request is odd, so that edge servers hold the last round's average, the cloud that of the round
-    before, and devices what they made of it.
+    Edge servers average every round and the cloud every fourth, so that edge servers hold their cell's average of the last
+    round, and the cloud one that is three rounds old.
     """
     scenario = load_scenario("tiny").model_copy(update={"seed": seed})
-    more = 1 if quick else 4
+    more = 1 if quick else 2
     devices = [
         device.model_copy(update={"samples": {task: count * more for task, count in device.samples.items()}})
         for device in scenario.devices
     ]
     devices[NEWCOMER] = devices[NEWCOMER].model_copy(update={"samples": dict.fromkeys(devices[NEWCOMER].samples, 0)})
     asked = ModuleRequest(
-        device=devices[NEWCOMER].name, task=TASK, samples=32, round=3 if quick else 11, deadline_s=10.0
+        device=devices[NEWCOMER].name, task=TASK, samples=32, round=3 if quick else 7, deadline_s=10.0
     )
-    questions = 24 if quick else 200
+    questions = 24 if quick else 150
     return scenario.model_copy(
         update={
             "devices": tuple(devices),
-            "tasks": tuple(task.model_copy(update={"test_samples": questions}) for task in scenario.tasks),
+            "tasks": tuple(
+                task.model_copy(update={"test_samples": questions, "dirichlet_alpha": 0.3}) for task in scenario.tasks),
             "requests": Requests(asked=(asked,), misfit_weight=10.0, stale_weight=0.02),
         }
     )
@@ -64,7 +65,7 @@ def start_rows(seed: int, quick: bool) -> Iterator[Row]:
     seen: list[Any] = []
     before = Continued(data_of=data_of, watch=lambda run, *_: seen.append(run))
     problem = build_problem(scenario)
-    training = solve(problem, "h-fedfm-2", default_request(scenario)).plan
+    training = solve(problem, "h-fedfm-4", default_request(scenario)).plan
     train_plan(problem, training, request.round, seed, threads=usable_cores(), continued=before)
     evaluator, test = seen[-1].evaluator, seen[-1].data.tasks[TASK].test
     law = device_law(seed, TASK, NEWCOMER, final.tasks[1].answers, final.tasks[1].dirichlet_alpha)
@@ -90,7 +91,7 @@ def start_rows(seed: int, quick: bool) -> Iterator[Row]:
         done = deliver(problem, plan, training, before.modules, before.left, before.averages, start)
         curve = [accuracy(done.states)]
         after = Continued(data_of, done.states, 1, watch=lambda _, __, states, ___, c=curve: c.append(accuracy(states)))  # type: ignore[misc]
-        trace = train_plan(alone, local, 2 if quick else 12, seed, threads=usable_cores(), continued=after)
+        trace = train_plan(alone, local, 2 if quick else 8, seed, threads=usable_cores(), continued=after)
         told, measured = done.trace.predicted, done.trace.measured
         off = max(abs(measured.latency_s - told.latency_s), abs(measured.energy_j - told.energy_j))
         found.append((method, plan, curve, trace, off))
