@@ -4,9 +4,9 @@ Learning: a network trains; then a newcomer starts a task. It begins with module
 scratch), and trains alone on its own data, so that nothing but the start differs. Its accuracy is that on test
 questions weighted to its own law of answers. Seconds and joules are those of the copying and of its own training.
 
-Network: four newcomers ask at once in drawn networks whose devices average among themselves every round and at the cloud
-every eighth; the cloud's average, which the edge servers passed on, is seven rounds old. D2D range, share of the bands that is taken, and share of the
-links that have failed vary one at a time.
+Network: four newcomers ask at once in drawn networks whose devices average among themselves every round and at the
+cloud every eighth; the cloud's average, which the edge servers passed on, is seven rounds old. D2D range, share of the
+bands that is taken, and share of the links that have failed vary one at a time.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _network_table(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def crowd(seed: int, range_m: float, load: float, quick: bool) -> Scenario:
-    """Return a drawn network of two cells with newcomers who ask at once, and shared bands of which a share is taken."""
+    """Return a drawn network of two cells with newcomers who ask at once; of its shared bands a share is taken."""
     size = 4 if quick else 8
     drawn = random_scenario(seed, cells=2, devices=size, modules=1, allocation="optimised", sharing="shared")
     task = drawn.tasks[0].name

@@ -26,8 +26,8 @@ SHARE_OF_BEST = 0.9
 def network(seed: int, quick: bool) -> Scenario:
     """Return ``tiny`` with a device that holds nothing and starts a task, of few answers each and unevenly spread.
 
-    Edge servers average every round and the cloud every fourth, so that edge servers hold their cell's average of the last
-    round, and the cloud one that is three rounds old.
+    Edge servers average every round and the cloud every fourth, so that edge servers hold their cell's average of the
+    last round, and the cloud one that is three rounds old.
     """
     scenario = load_scenario("tiny").model_copy(update={"seed": seed})
     more = 1 if quick else 2
@@ -44,7 +44,8 @@ def network(seed: int, quick: bool) -> Scenario:
         update={
             "devices": tuple(devices),
             "tasks": tuple(
-                task.model_copy(update={"test_samples": questions, "dirichlet_alpha": 0.3}) for task in scenario.tasks),
+                task.model_copy(update={"test_samples": questions, "dirichlet_alpha": 0.3}) for task in scenario.tasks
+            ),
             "requests": Requests(asked=(asked,), misfit_weight=10.0, stale_weight=0.02),
         }
     )

@@ -46,3 +46,10 @@ def test_what_requests_do_not_allow_is_told(capsys):
     assert "--max-energy" in capsys.readouterr().err
     assert main(["plan", RELAYING, "--for", "requests", "--method", "nearest-holder"]) == 0
     assert "nearest-holder" in capsys.readouterr().out
+
+
+def test_walks_along_few_links_are_planned(capsys):
+    walk = str(EXAMPLES / "random-walk.yaml")
+    for method in ("x-learning", "x-learning+shares", "x-learning+optimised"):
+        assert main(["plan", walk, "--method", method, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["feasible"] is True

@@ -143,7 +143,7 @@ def fastest_mixing(
 
 
 def _bound(spread: Floats, constant: Floats, leaves: Floats, goal: Floats, direction: Floats) -> float:
-    """Return ``min <Y, A(Q)>`` for a direction scaled to nuclear norm 1: a lower bound on mu, whatever the direction."""
+    """Return ``min <Y, A(Q)>`` for a direction scaled to nuclear norm 1, which is at most mu."""
     even = (direction + direction.T) / 2
     size = np.abs(np.linalg.eigvalsh(even)).sum()
     if not size:

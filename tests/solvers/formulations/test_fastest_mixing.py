@@ -1,4 +1,4 @@
-"""The fastest mixing chain: against grids, closed forms and Metropolis-Hastings, with its law exact and its bound held."""
+"""The fastest mixing chain: against grids, closed forms and Metropolis-Hastings; its law exact, its bound held."""
 
 from itertools import product
 
@@ -82,7 +82,9 @@ def test_slower_chains_may_cost_less():
     fast = fastest_mixing(graph, law, cost)
     costs = [fastest_mixing(graph, law, cost, limit) for limit in (fast.slem + 0.02, fast.slem + 0.1)]
     assert costs[1].cost < costs[0].cost < fast.cost
-    assert all(chain.slem <= limit + 1e-6 for chain, limit in zip(costs, (fast.slem + 0.02, fast.slem + 0.1), strict=True))
+    assert all(
+        chain.slem <= limit + 1e-6 for chain, limit in zip(costs, (fast.slem + 0.02, fast.slem + 0.1), strict=True)
+    )
     with pytest.raises(InfeasibleError, match="second eigenvalue"):
         fastest_mixing(graph, law, cost, fast.slem - 0.05)
 
