@@ -10,6 +10,7 @@ from hffm_opt.errors import Finding
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 from hffm_opt.scenario.ownership import ownable_modules, owns
 from hffm_opt.scenario.requests import sound_requests
+from hffm_opt.scenario.specialise import sound_specialisation
 from hffm_opt.scenario.sources import well_formed_sources
 
 
@@ -162,6 +163,7 @@ CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     ownable_modules,
     well_formed_sources,
     sound_requests,
+    sound_specialisation,
 )
 
 

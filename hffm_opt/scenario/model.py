@@ -14,6 +14,7 @@ from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.parts import Parts
 from hffm_opt.scenario.requests import Requests
+from hffm_opt.scenario.specialise import Specialise
 
 CLOUD = "cloud"
 
@@ -273,10 +274,11 @@ class Scenario(Frozen):
     learning: Learning = Learning()
     planning: Planning = Planning()
     requests: Requests | None = None
+    specialise: Specialise | None = None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "requests"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "requests", "specialise"})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)
