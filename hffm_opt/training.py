@@ -106,6 +106,10 @@ def train(
         whole = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         scenario = counted_for(whole, kept_neurons, realign_every)
     problem = problem_of(scenario)
+    if problem.scenario.specialise is not None:
+        from hffm_opt.placed import placed_scenario
+
+        problem = problem_of(placed_scenario(problem.scenario, seed=seed))
     if problem.scenario.requests is not None:
         message = "its requests change who trains what during the run"
         raise InputError.one("requests", message, "use train_requests (or hffm train), or leave the requests out")

@@ -74,6 +74,12 @@ BENCHMARKS: dict[str, Benchmark] = {
             seeds=3,
             figure="hffm_opt.bench.scaling:figure",
         ),
+        Benchmark(
+            "specialisation",
+            "accuracy at equal energy: experts as placed, at random, and everywhere",
+            "hffm_opt.bench.specialisation:run",
+            seeds=2,
+        ),
     )
 }
 

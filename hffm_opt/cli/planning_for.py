@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-Purpose = Literal["training", "requests"]
+Purpose = Literal["training", "requests", "specialise"]
 INFEASIBLE = 3
 
 
@@ -64,4 +64,12 @@ def _requests(scenario: str, **asked: Any) -> Planned:
     return plans, tuple(plans_view(plans)), plans.feasible
 
 
-_PLANNERS: dict[str, Callable[..., Planned]] = {"requests": _requests}
+def _specialise(scenario: str, **asked: Any) -> Planned:
+    from hffm_opt.cli.views.placement import placement_view
+    from hffm_opt.placed import plan_specialisation
+
+    plan = plan_specialisation(scenario, **asked)
+    return plan, tuple(placement_view(plan)), plan.status != "infeasible"
+
+
+_PLANNERS: dict[str, Callable[..., Planned]] = {"requests": _requests, "specialise": _specialise}

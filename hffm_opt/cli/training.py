@@ -105,6 +105,14 @@ def train(
             rich_help_panel=EXECUTION,
         ),
     ] = None,
+    placement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLAN",
+            help="With specialise: a file of 'hffm plan --for specialise', or its method (default: optimal).",
+            rich_help_panel=EXECUTION,
+        ),
+    ] = None,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -138,6 +146,13 @@ def train(
         directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
         steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
         return train_on(given, plan, relaying, directory, steps, plain, json)
+    if given.specialise is not None:
+        from hffm_opt.placed import placed_scenario
+
+        given = placed_scenario(given, placement or "optimal", seed)
+    elif placement is not None:
+        repair = "leave it out, or add the section 'specialise'"
+        raise InputError.one("--placement", "the scenario has no experts to place", repair)
     if relaying is not None:
         raise InputError.one(
             "--relaying", "the scenario has no requests", "leave it out, or add the section 'requests'"

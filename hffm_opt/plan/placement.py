@@ -68,9 +68,9 @@ class PlacementPlan(Frozen):
 class PlacementProblem:
     """The arrays of a placement over U devices, K edge servers (with devices) and M experts.
 
-    ``uses`` [U, M]: the device has samples that the expert serves. ``room`` [U] bits beside the other modules, ``time_s``
-    [U, M] of training, ``train_j`` [U, M]; ``price`` [U + K, U + K] per bit from node to node, infinite without a path;
-    ``misfit`` [U, U] of the host's copy (row) to a device (column).
+    ``uses`` [U, M]: the device has samples that the expert serves. ``room`` [U] bits beside the other modules,
+    ``time_s`` [U, M] of training beside ``base_s`` [U], ``train_j`` [U, M]; ``price`` [U + K, U + K] per bit from node
+    to node, infinite without a path; ``misfit`` [U, U] of the host's copy (row) to a device (column).
     """
 
     problem: Problem
@@ -108,7 +108,9 @@ def placement_problem(problem: Problem, seed: int) -> PlacementProblem:
         raise InputError.one("specialise", "the scenario has no such section", "add the section 'specialise'")
     experts = [m for m in scenario.modules if m.kind == "expert" and m.trainable]
     others = [m for m in scenario.modules if m.kind != "expert"]
-    rest = np.array([sum(m.payload_bit for m in others if _serves(d.samples, m)) for d in scenario.devices], dtype=float)
+    rest = np.array(
+        [sum(m.payload_bit for m in others if _serves(d.samples, m)) for d in scenario.devices], dtype=float
+    )
     memory = np.array([np.inf if d.memory_bit is None else d.memory_bit for d in scenario.devices])
     cycles = np.array([[_cycles(problem, u, m) for m in experts] for u in range(len(scenario.devices))])
     base = np.array([sum(_cycles(problem, u, m) for m in others) for u in range(len(scenario.devices))])
@@ -123,7 +125,12 @@ def placement_problem(problem: Problem, seed: int) -> PlacementProblem:
     held = [d.samples for d in scenario.devices]
     mass = answer_mass(scenario, held, [task.name for task in scenario.tasks], seed)
     idle = mass.sum(axis=1) == 0
-    fits = np.array([[np.inf if idle[h] else 0.0 if idle[u] else misfit(mass[h], mass[u]) for u in range(len(held))] for h in range(len(held))])
+    fits = np.array(
+        [
+            [np.inf if idle[h] else 0.0 if idle[u] else misfit(mass[h], mass[u]) for u in range(len(held))]
+            for h in range(len(held))
+        ]
+    )
     return PlacementProblem(
         problem=problem,
         settings=settings,
@@ -184,7 +191,9 @@ def evaluate_placement(placing: PlacementProblem, plan: PlacementPlan) -> Placem
     train_j = float(placing.train_j[hosted].sum())
     transfer = total = 0.0
     for cache in plan.caches:
-        transfer += float(placing.price[index[cache.host], index[str(cache.edge)]] * placing.bits[experts[cache.module]])
+        transfer += float(
+            placing.price[index[cache.host], index[str(cache.edge)]] * placing.bits[experts[cache.module]]
+        )
     for fetch in plan.fetches:
         start = index[fetch.host if fetch.edge is None else fetch.edge]
         transfer += float(placing.price[start, index[fetch.device]] * placing.bits[experts[fetch.module]])
@@ -224,7 +233,9 @@ def _broken(
         served[u, m] += 1
         held = hosted[index[fetch.host], m] and (fetch.edge is None or (fetch.module, fetch.host, fetch.edge) in cached)
         if not held:
-            found.append(Finding("fetches", f"{fetch.device}: no such copy of '{fetch.module}'", "fetch one that there is"))
+            found.append(
+                Finding("fetches", f"{fetch.device}: no such copy of '{fetch.module}'", "fetch one that there is")
+            )
     for u, m in np.argwhere(served + (hosted & placing.uses) != placing.uses):
         message = f"'{placing.experts[m]}' is there {served[u, m] + hosted[u, m]} times"
         found.append(Finding(placing.nodes[u], message, "keep or fetch it once"))

@@ -53,6 +53,8 @@ def sound_specialisation(scenario: Scenario) -> Iterator[Finding]:
     """There are experts to place, and no device names its own."""
     if scenario.specialise is None:
         return
+    if scenario.requests is not None:
+        yield Finding("specialise", "requests and specialise cannot be granted together yet", "remove one of the two")
     if not any(m.kind == "expert" and m.trainable for m in scenario.modules):
         message = "the model has no trainable experts that could be placed"
         yield Finding("specialise", message, "add modules of kind expert (learning.parts), or remove the section")

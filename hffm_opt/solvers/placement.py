@@ -73,7 +73,8 @@ def served_by(placing: PlacementProblem, hosted: Bools) -> Placed:
     """Return the placement in which given devices [U, M] host, and everybody else fetches what is cheapest for it."""
     nodes, settings = placing.nodes, placing.settings
     fetches = []
-    for u, m in np.argwhere(placing.uses & ~hosted).tolist():
+    absent = np.argwhere(np.logical_and(placing.uses, np.logical_not(hosted)))
+    for u, m in absent.tolist():
         price = placing.price[: placing.devices, u] * placing.bits[m] / settings.fetch_rounds
         cost = np.where(hosted[:, m], price + settings.misfit_weight * placing.misfit[:, u], np.inf)
         if not np.isfinite(cost).any():
@@ -87,14 +88,15 @@ def served_by(placing: PlacementProblem, hosted: Bools) -> Placed:
 def _drawn(placing: PlacementProblem, seed: int) -> Bools:
     """Return hosts [U, M] drawn at random within all limits; whoever comes last takes what nobody has yet."""
     rng = derive(seed, "random specialists")
-    hosted = np.zeros(placing.uses.shape, dtype=bool)
-    most = placing.settings.experts_per_device or placing.uses.shape[1]
+    count = len(placing.experts)
+    hosted: Bools = np.zeros((placing.devices, count), dtype=bool)
+    most = placing.settings.experts_per_device or count
     time_s = placing.settings.max_train_s or math.inf
     for u in rng.permutation(np.flatnonzero(placing.uses.any(axis=1))).tolist():
-        missing = ~hosted.any(axis=0)
+        missing = np.asarray(hosted.sum(axis=0) == 0)
         order = sorted(rng.permutation(np.flatnonzero(placing.uses[u])).tolist(), key=lambda m: not missing[m])
         for m in order:
-            wanted = hosted[u] | (np.arange(hosted.shape[1]) == m)
+            wanted = hosted[u] | (np.arange(count) == m)
             fits = placing.bits @ wanted <= placing.room[u] and placing.base_s[u] + placing.time_s[u] @ wanted <= time_s
             if wanted.sum() <= most and fits:
                 hosted[u] = wanted

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hffm_opt.cli.main import main
+from hffm_opt.placed import placed_scenario
 from hffm_opt.scenario.read import load_scenario
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -53,3 +54,20 @@ def test_walks_along_few_links_are_planned(capsys):
     for method in ("x-learning", "x-learning+shares", "x-learning+optimised"):
         assert main(["plan", walk, "--method", method, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["feasible"] is True
+
+
+def test_experts_are_placed_and_trained_where_they_are(tmp_path, capsys):
+    scenario, plan = str(EXAMPLES / "specialisation.yaml"), str(tmp_path / "placement.json")
+    assert main(["plan", scenario, "--for", "specialise", "--gap", "0.01", "-o", plan, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["format"], told["status"]) == ("hffm-placement-plan/1", "optimal")
+    placed = placed_scenario(load_scenario(scenario), plan)
+    kept = {device.name: device.experts for device in placed.devices}
+    assert all(1 <= len(experts) <= 2 for experts in kept.values())
+    assert {name: sorted(d for d, held in kept.items() if name in held) for name in told["hosts"]} == {
+        name: sorted(nodes) for name, nodes in told["hosts"].items()
+    }
+    assert main(["plan", scenario, "--for", "specialise", "--method", "everyone"]) == 3
+    assert "experts" in capsys.readouterr().out
+    assert main(["train", "tiny", "--placement", "optimal"]) == 2
+    assert "no experts to place" in capsys.readouterr().err

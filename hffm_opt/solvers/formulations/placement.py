@@ -57,11 +57,18 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     reach = np.isfinite(placing.price)
     model.X = pyo.Set(initialize=able, dimen=2)
     model.Z = pyo.Set(
-        initialize=[(h, e, m) for h, m in able for e in range(edges) if reach[h, users + e] and settings.edge_memory_bit > 0],
+        initialize=[
+            (h, e, m) for h, m in able for e in range(edges) if reach[h, users + e] and settings.edge_memory_bit > 0
+        ],
         dimen=3,
     )
     routes = [(u, h, NONE, m) for u, m in able for h in range(users) if (h, m) in model.X and reach[h, u]]
-    routes += [(u, h, e, m) for h, e, m in model.Z for u in range(users) if (u, m) in model.X and u != h and reach[users + e, u]]
+    routes += [
+        (u, h, e, m)
+        for h, e, m in model.Z
+        for u in range(users)
+        if (u, m) in model.X and u != h and reach[users + e, u]
+    ]
     model.Y = pyo.Set(initialize=routes, dimen=4)
     model.x = pyo.Var(model.X, domain=pyo.Binary)
     model.z = pyo.Var(model.Z, domain=pyo.Binary)
@@ -84,7 +91,8 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     model.served = pyo.Constraint(model.X, rule=lambda m, u, k: sum(m.y[key] for key in of_user[u, k]) == 1)
     model.own = pyo.Constraint(model.X, rule=lambda m, u, k: m.y[u, u, NONE, k] == m.x[u, k])
     model.trained = pyo.Constraint(
-        [key for key in routes if key[2] == NONE and key[0] != key[1]], rule=lambda m, u, h, e, k: m.y[u, h, e, k] <= m.x[h, k]
+        [key for key in routes if key[2] == NONE and key[0] != key[1]],
+        rule=lambda m, u, h, e, k: m.y[u, h, e, k] <= m.x[h, k],
     )
     model.kept = pyo.Constraint(
         [key for key in routes if key[2] != NONE], rule=lambda m, u, h, e, k: m.y[u, h, e, k] <= m.z[h, e, k]
@@ -100,20 +108,26 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     tight = [u for u in using if math.isfinite(placing.room[u])]
     model.memory = pyo.Constraint(
         tight,
-        rule=lambda m, u: sum(float(placing.bits[k]) / unit * m.x[u, k] for k in of_device[u]) <= float(placing.room[u]) / unit,
+        rule=lambda m, u: (
+            sum(float(placing.bits[k]) / unit * m.x[u, k] for k in of_device[u]) <= float(placing.room[u]) / unit
+        ),
     )
     if settings.max_train_s is not None:
         limit = settings.max_train_s
         model.compute = pyo.Constraint(
             using,
-            rule=lambda m, u: sum(float(placing.time_s[u, k]) / limit * m.x[u, k] for k in of_device[u])
-            <= 1 - float(placing.base_s[u]) / limit,
+            rule=lambda m, u: (
+                sum(float(placing.time_s[u, k]) / limit * m.x[u, k] for k in of_device[u])
+                <= 1 - float(placing.base_s[u]) / limit
+            ),
         )
     if len(model.Z):
         model.edge_memory = pyo.Constraint(
             sorted({e for _, e, _ in model.Z}),
-            rule=lambda m, e: sum(float(placing.bits[k]) / unit * m.z[h, d, k] for h, d, k in m.Z if d == e)
-            <= settings.edge_memory_bit / unit,
+            rule=lambda m, e: (
+                sum(float(placing.bits[k]) / unit * m.z[h, d, k] for h, d, k in m.Z if d == e)
+                <= settings.edge_memory_bit / unit
+            ),
         )
     return PlacementProgram(model, placing)
 
@@ -148,5 +162,7 @@ def read(program: PlacementProgram) -> Placed:
         edge = None if e == NONE else nodes[users + e]
         fetches.append(Fetch(device=nodes[u], module=placing.experts[m], host=nodes[h], edge=edge))
     caches = {(f.host, f.module, f.edge) for f in fetches if f.edge is not None}
-    kept = tuple(Fetch(device=edge, module=module, host=host, edge=edge) for host, module, edge in sorted(caches) if edge)
+    kept = tuple(
+        Fetch(device=edge, module=module, host=host, edge=edge) for host, module, edge in sorted(caches) if edge
+    )
     return hosts, kept, tuple(fetches)
