@@ -18,7 +18,7 @@ from hffm_opt.scenario.read import load_scenario
 from hffm_opt.scenario.specialise import Specialise, specialised
 from hffm_opt.solvers.placement import PLACEMENT_METHODS, plan_placement
 
-ROUNDS, QUICK_ROUNDS = 8, 2
+ROUNDS, QUICK_ROUNDS = 9, 2
 METHOD = "h-fedfm-1"
 GAP = 1e-3
 

@@ -114,6 +114,13 @@ EXAMPLES = [
         "tasks[0].source.train.annotations",
         "keeps its answers in a second file",
     ),
+    (
+        "sound_requests",
+        put("requests", value={"asked": [{"device": "phone", "task": "shapes", "samples": 8, "deadline_s": 1.0}]}),
+        "requests.asked[0].device",
+        "no device is named 'phone'",
+    ),
+    ("sound_specialisation", put("specialise", value={}), "specialise", "no trainable experts"),
 ]
 
 
