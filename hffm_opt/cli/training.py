@@ -224,8 +224,10 @@ def report(
 
     if out is not None:
         check_writable(out)
+    # A run with requests holds one run directory for each of its phases.
+    parts = [part for run in runs for part in sorted(run.glob("phase-*"), key=lambda p: (len(p.name), p.name)) or [run]]
     with screen.waiting("Writing the report"):
-        path = write_report(runs, out or runs[0] / "report.html")
+        path = write_report(parts, out or runs[0] / "report.html")
     if json:
         screen.document({"path": str(path)})
     else:

@@ -50,6 +50,5 @@ def train_on(
     else:
         for phase in run.phases:
             screen.show(*view.run_view(phase))
-        kept = [str(directory / f"phase-{k}") for k in range(len(run.phases))]
-        screen.show(*relayings_view(run.relayings), f"Kept in {directory}. Next: {screen.command('report', *kept)}")
+        screen.show(*relayings_view(run.relayings), f"Kept in {directory}. Next: {screen.command('report', directory)}")
     return 0 if complete else screen.INTERRUPTED

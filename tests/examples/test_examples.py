@@ -33,7 +33,9 @@ def test_module_relaying_is_planned_and_trained(tmp_path, capsys):
     assert [(copy["module"], copy["device"]) for copy in run["relaying"][0]["copies"]] == [
         (transfer["module"], transfer["device"]) for transfer in event["transfers"]
     ]
-    assert main(["report", f"{out}/phase-0", f"{out}/phase-1", "--json"]) == 0
+    assert main(["report", out, "--json"]) == 0
+    page = Path(json.loads(capsys.readouterr().out)["path"])
+    assert page == Path(out) / "report.html" and "phase-1" in page.read_text(encoding="utf-8")
 
 
 def test_what_requests_do_not_allow_is_told(capsys):

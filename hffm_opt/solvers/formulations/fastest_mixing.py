@@ -53,8 +53,8 @@ class Chain:
 def slem(transition: ArrayLike, law: ArrayLike) -> float:
     """Return the second largest eigenvalue modulus of a reversible chain.
 
-    >>> slem([[0.5, 0.5], [0.5, 0.5]], [0.5, 0.5])
-    0.0
+    >>> round(slem([[0.75, 0.25], [0.25, 0.75]], [0.5, 0.5]), 12)
+    0.5
     """
     root = np.sqrt(np.asarray(law, dtype=float))
     similar = root[:, None] * np.asarray(transition, dtype=float) / root[None, :]
