@@ -37,7 +37,7 @@ def network(seed: int, quick: bool) -> Scenario:
     ]
     devices[NEWCOMER] = devices[NEWCOMER].model_copy(update={"samples": dict.fromkeys(devices[NEWCOMER].samples, 0)})
     asked = ModuleRequest(
-        device=devices[NEWCOMER].name, task=TASK, samples=32, round=3 if quick else 7, deadline_s=10.0
+        device=devices[NEWCOMER].name, task=TASK, samples=32, round=5 if quick else 7, deadline_s=10.0
     )
     questions = 24 if quick else 150
     return scenario.model_copy(
