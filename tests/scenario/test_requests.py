@@ -18,6 +18,7 @@ def test_requests_change_no_plans_of_training():
     scenario = load_scenario("tiny")
     with_requests = asking(scenario, {"device": "device-0-1", "task": "shapes"})
     assert with_requests.fingerprint() == scenario.fingerprint()
+    assert "requests" not in dump_yaml(scenario) and "specialise" not in dump_yaml(scenario)
     assert not check_scenario(with_requests)
     assert parse_scenario(parse_text(dump_yaml(with_requests), "x.yaml")) == with_requests
 
