@@ -30,9 +30,12 @@ __all__ = [
     "pareto",
     "plan",
     "plan_inference",
+    "plan_requests",
+    "plan_specialisation",
     "random_scenario",
     "run_loop",
     "train",
+    "train_requests",
 ]
 
 _PLACES = {
@@ -44,9 +47,12 @@ _PLACES = {
     "load_scenario": "hffm_opt.scenario.read",
     "pareto": "hffm_opt.api",
     "plan_inference": "hffm_opt.inference",
+    "plan_requests": "hffm_opt.relayed",
+    "plan_specialisation": "hffm_opt.placed",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
     "run_loop": "hffm_opt.api",
     "train": "hffm_opt.api",
+    "train_requests": "hffm_opt.relayed",
 }
 
 

@@ -25,7 +25,7 @@ INFEASIBLE = 3
 def plan(
     scenario: options.Scenario,
     purpose: Annotated[
-        Purpose, typer.Option("--for", help="What is planned: the scenario's training, or its inference.")
+        Purpose, typer.Option("--for", help="Plan the training, or what the scenario's section of this name asks for.")
     ] = "training",
     method: Annotated[
         str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
@@ -100,7 +100,17 @@ def plan(
             message = f"{objective} belongs to plans of training, not to --for {purpose}"
             raise InputError.one("--objective", message, "use weighted, latency or energy")
         asked = Asked(
-            scenario, method, objective, latency_weight, energy_weight, gap, time_limit, exits=exits, out=out, json=json
+            scenario,
+            method,
+            objective,
+            latency_weight,
+            energy_weight,
+            gap,
+            time_limit,
+            seed=seed,
+            exits=exits,
+            out=out,
+            json=json,
         )
         return plan_for(purpose, asked, {**others, **limits})
     refuse({"--exits": exits}, "early exits belong to inference: --for inference")

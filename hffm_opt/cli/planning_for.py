@@ -10,7 +10,7 @@ from typing import Literal
 
 from hffm_opt.errors import Finding, InputError
 
-Purpose = Literal["training", "inference"]
+Purpose = Literal["training", "inference", "requests", "specialise"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,17 @@ class Asked:
     energy_weight: float | None
     gap: float | None
     time_limit: float | None
+    seed: int
     exits: Path | None
     out: Path | None
     json: bool
 
 
-PLANNERS: dict[str, str] = {"inference": "hffm_opt.cli.inference:plan_inference"}
+PLANNERS: dict[str, str] = {
+    "inference": "hffm_opt.cli.inference:plan_inference",
+    "requests": "hffm_opt.cli.other_plans:plan_requests",
+    "specialise": "hffm_opt.cli.other_plans:plan_specialisation",
+}
 """Purpose to the place of ``planner(asked) -> exit code``."""
 
 

@@ -16,8 +16,13 @@ from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.inference import Inference
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
+from hffm_opt.scenario.requests import Requests
+from hffm_opt.scenario.specialise import Specialise
 
 CLOUD = "cloud"
+OUTSIDE_PLANS = ("changes", "inference", "requests", "specialise")
+"""Sections on which the cost of a training plan does not depend."""
+OPTIONAL_SECTIONS = ("radio", *OUTSIDE_PLANS)
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -298,16 +303,18 @@ class Scenario(Frozen):
     radio: Radio | None = None
     changes: Changes | None = None
     inference: Inference | None = None
+    requests: Requests | None = None
+    specialise: Specialise | None = None
 
     @model_serializer(mode="wrap")
-    def _as_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out sections that are absent, so that files from before they existed stay as they are."""
+    def _without_absent_sections(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave sections out that are not there: files of scenarios without them stay as they ever were."""
         data: dict[str, Any] = handler(self)
-        return {name: value for name, value in data.items() if name != "inference" or value is not None}
+        return {name: value for name, value in data.items() if value is not None or name not in OPTIONAL_SECTIONS}
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes", "inference"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", *OUTSIDE_PLANS})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)

@@ -155,6 +155,13 @@ EXAMPLES = [
         "changes.events[0].until",
         "round 4 is not after round 4",
     ),
+    (
+        "sound_requests",
+        put("requests", value={"asked": [{"device": "phone", "task": "shapes", "samples": 8, "deadline_s": 1.0}]}),
+        "requests.asked[0].device",
+        "no device is named 'phone'",
+    ),
+    ("sound_specialisation", put("specialise", value={}), "specialise", "no trainable experts"),
 ]
 
 
