@@ -70,7 +70,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
         targets=tuple(_targets(found, training)),
         remarks=(
             f"mean +- half the {LEVEL:.0%} t-interval over seeds; a target counts where all seeds reached it",
-            "at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
+            "matrix products in bf16; at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
         ),
         table=tuple(table),
     )
