@@ -108,8 +108,8 @@ def published_prior(unit_drift: float = PUBLISHED_UNIT) -> FittedCurve:
     that is still won later in 0.13 to 0.62, and the other numbers within a factor of 1.5 to 2, two times out of three.
 
     Args:
-        unit_drift: phi_1 as the scenario's divergences have it, see :func:`hffm_opt.plan.accuracy.unit_drift_of`; Phi on
-            the scenario `paper`, where the published curves were fitted, has 0.75.
+        unit_drift: phi_1 as the scenario's divergences have it, see :func:`hffm_opt.plan.accuracy.unit_drift_of`;
+            0.75 on the scenario `paper`, where the published curves were fitted.
     """
     return FittedCurve(curve=published_curve(unit_drift), covariance=_diagonal((1.2, 1.2, 0.4, 0.7, 0.4)), noise=0.006)
 
