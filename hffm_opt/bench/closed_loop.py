@@ -70,7 +70,8 @@ def run(setting: Setting, tell: Progress) -> Findings:
         targets=tuple(_targets(found, training)),
         remarks=(
             f"mean +- half the {LEVEL:.0%} t-interval over seeds; a target counts where all seeds reached it",
-            "matrix products in bf16; at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
+            "at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
+            "matrix products in bf16",
         ),
         table=tuple(table),
     )
