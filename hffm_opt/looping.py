@@ -105,6 +105,9 @@ def run_loop(
 
         check_board(out)
     problem = problem_of(scenario)
+    if problem.scenario.learning.realign_every is not None:
+        message = "neurons are realigned in rounds in which all adapters meet, and plans of a loop may move these"
+        raise InputError.one("learning.realign_every", message, "leave it out, or train with one plan: hffm train")
     request = request_of(
         problem,
         objective=objective,

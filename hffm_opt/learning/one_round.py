@@ -63,7 +63,9 @@ def run_round(
         accuracy += _accuracies(run, number, engine, "after-average", force, result.states, record.end_s, after_j)
     states, clock_s, entries = result.states, result.clock_s, result.entries
     realigner, broadcasts = run.realigner, list[Broadcast]()
-    if realigner is not None and number % realigner.every == 0 and number < run.header.rounds:
+    due = realigner is not None and number % realigner.every == 0 and number < run.header.rounds
+    # Nobody is there to average with: nothing to realign by.
+    if realigner is not None and due and ADAPTERS in result.averaged:
         data = realigner.message(states.of_device(result.averaged[ADAPTERS][0], ADAPTERS), number)
         sent, clock_s = broadcast(engine, number, NAME, data, clock_s)
         realigner.adopt(data)

@@ -17,14 +17,15 @@ from hffm_opt.trace.model import Goal
 
 
 class CurveFromHere(LearningCurve):
-    """A learning curve whose rounds count from a progress that is already made."""
+    """A learning curve whose rounds count from the progress ``done``; none are left once a target was ``reached``."""
 
     done: float
+    reached: bool = False
 
     def rounds_to(self, target: float, drift: ArrayLike) -> Floats:
         """Return the rounds that are left to an accuracy, none where it is reached; nondecreasing in the drift."""
         aim = self.progress_to(target)
-        if aim <= self.done:
+        if self.reached or aim <= self.done:
             return self.rounds_of(0.0, drift)
         whole, passed = self.rounds_of(aim, drift), self.rounds_of(self.done, drift)
         with np.errstate(invalid="ignore"):
@@ -61,7 +62,7 @@ class WhatIsLeft:
         fitted = learned(problem, points)
         done = float(points.progress(fitted.curve)[-1])
         reached = bool(points.accuracy) and max(points.accuracy) >= goal.target
-        curve = CurveFromHere(**fitted.curve.model_dump(), done=math.inf if reached else done)
+        curve = CurveFromHere(**fitted.curve.model_dump(), done=done, reached=reached)
         if not reached and not math.isfinite(float(curve.rounds_to(goal.target, 0.0))):
             return cls(goal, budget)
         return cls(goal, budget, curve)

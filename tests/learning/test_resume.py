@@ -77,14 +77,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def stop(monkeypatch: pytest.MonkeyPatch, out: Path, number: int, **options: object) -> None:
     """Run until Ctrl-C in a round."""
     with monkeypatch.context() as patched:
-        run_round = run._run_round
+        run_round = run.run_round
 
         def interrupted(*arguments: object) -> object:
             if arguments[2] == number:
                 raise KeyboardInterrupt
             return run_round(*arguments)  # type: ignore[arg-type]
 
-        patched.setattr(run, "_run_round", interrupted)
+        patched.setattr(run, "run_round", interrupted)
         train(out, **options)
 
 
@@ -301,14 +301,14 @@ def test_what_baselines_keep_from_round_to_round(
 
     train_so(tmp_path / "whole")
     with monkeypatch.context() as patched:
-        run_round = run._run_round
+        run_round = run.run_round
 
         def interrupted(*arguments: object) -> object:
             if arguments[2] == 4:
                 raise KeyboardInterrupt
             return run_round(*arguments)  # type: ignore[arg-type]
 
-        patched.setattr(run, "_run_round", interrupted)
+        patched.setattr(run, "run_round", interrupted)
         train_so(tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint").is_dir()
     train_so(tmp_path / "run", resume=True)
