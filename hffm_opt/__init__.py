@@ -14,32 +14,45 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hffm_opt.api import compare, evaluate, load_plan, pareto, run_loop, train
     from hffm_opt.api import plan as plan
+    from hffm_opt.inference import calibrate, infer, plan_inference
     from hffm_opt.scenario.builtin.random_network import random_scenario
     from hffm_opt.scenario.read import load_scenario
 
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "calibrate",
     "compare",
     "evaluate",
+    "infer",
     "load_plan",
     "load_scenario",
     "pareto",
     "plan",
+    "plan_inference",
+    "plan_requests",
+    "plan_specialisation",
     "random_scenario",
     "run_loop",
     "train",
+    "train_requests",
 ]
 
 _PLACES = {
+    "calibrate": "hffm_opt.inference",
     "compare": "hffm_opt.api",
     "evaluate": "hffm_opt.api",
+    "infer": "hffm_opt.inference",
     "load_plan": "hffm_opt.api",
     "load_scenario": "hffm_opt.scenario.read",
     "pareto": "hffm_opt.api",
+    "plan_inference": "hffm_opt.inference",
+    "plan_requests": "hffm_opt.relayed",
+    "plan_specialisation": "hffm_opt.placed",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
     "run_loop": "hffm_opt.api",
     "train": "hffm_opt.api",
+    "train_requests": "hffm_opt.relayed",
 }
 
 

@@ -117,6 +117,13 @@ def train(
         whole = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         scenario = counted_for(whole, kept_neurons, realign_every)
     problem = problem_of(scenario)
+    if problem.scenario.specialise is not None:
+        from hffm_opt.placed import placed_scenario
+
+        problem = problem_of(placed_scenario(problem.scenario, seed=seed))
+    if problem.scenario.requests is not None:
+        message = "its requests change who trains what during the run"
+        raise InputError.one("requests", message, "use train_requests (or hffm train), or leave the requests out")
     given = plan if plan is None or isinstance(plan, Plan | Outcome) else load_outcome(plan) or load_plan(plan)
     request = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
     variant: dict[str, Any] = {}

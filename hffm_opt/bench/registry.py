@@ -44,7 +44,20 @@ BENCHMARKS: dict[str, Benchmark] = {
             seeds=30,
             figure="hffm_opt.bench.gap_table:figure",
         ),
+        Benchmark(
+            "inference",
+            "latency, energy and accuracy of collaborative inference over bandwidths, against fixed placements",
+            "hffm_opt.bench.inference:run",
+            seeds=1,
+            figure="hffm_opt.bench.inference:figure",
+        ),
         Benchmark("joint", "seconds until the joint plan of a network is proven", "hffm_opt.bench.joint:run"),
+        Benchmark(
+            "module-relaying",
+            "what a relayed start is worth to a newcomer, and what relaying costs as the network gets worse",
+            "hffm_opt.bench.module_relaying:run",
+            seeds=3,
+        ),
         Benchmark(
             "overhead",
             "what a round costs beyond the arithmetic of training, and memory over a thousand rounds",
@@ -79,6 +92,12 @@ BENCHMARKS: dict[str, Benchmark] = {
             "hffm_opt.bench.scaling:run",
             seeds=3,
             figure="hffm_opt.bench.scaling:figure",
+        ),
+        Benchmark(
+            "specialisation",
+            "accuracy at equal energy: experts as placed, at random, and everywhere",
+            "hffm_opt.bench.specialisation:run",
+            seeds=2,
         ),
     )
 }

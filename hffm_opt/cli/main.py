@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from hffm_opt import __version__
-from hffm_opt.cli import bench, demo, engines, inputs, loop, planning, screen, training
+from hffm_opt.cli import bench, demo, engines, inference, inputs, loop, planning, screen, training
 from hffm_opt.errors import Finding, HffmError, InputError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("engines", rich_help_panel="Planning")(engines.engines)
 app.command("train", rich_help_panel="Training")(training.train)
 app.command("loop", rich_help_panel="Training")(loop.loop)
 app.command("report", rich_help_panel="Training")(training.report)
+app.command("infer", rich_help_panel="Inference")(inference.infer)
 app.command("bench", rich_help_panel="Evidence")(bench.bench)
 
 

@@ -10,19 +10,23 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.fronts import refuse, show_front
+from hffm_opt.cli.planning_for import Asked, Purpose, plan_for
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:
     from hffm_opt.plan.outcome import Outcome
     from hffm_opt.scenario.model import Scenario
 
-FRONT = "Latency-energy front"
+FRONT, FOR = "Latency-energy front", "Beyond training"
 PAPER_DRAWS = 200
 INFEASIBLE = 3
 
 
 def plan(
     scenario: options.Scenario,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="Plan the training, or what the scenario's section of this name asks for.")
+    ] = "training",
     method: Annotated[
         str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
     ] = "optimal",
@@ -60,6 +64,14 @@ def plan(
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
+    exits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Early exits, from 'hffm infer --calibrate DIR' (with --for inference).",
+            rich_help_panel=FOR,
+        ),
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
@@ -72,7 +84,36 @@ def plan(
     scenario's learning curve.
 
     With --objective pareto: the latency-energy front, each of its points with a certificate of its own.
+
+    With --for inference: on which node each piece of the model answers the scenario's requests.
     """
+    if purpose != "training":
+        limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
+        others = {
+            "--circulation": circulation,
+            "--write-program": write_program,
+            "--points": points,
+            "--figure": figure,
+            "--target": target,
+        }
+        if objective not in ("weighted", "latency", "energy"):
+            message = f"{objective} belongs to plans of training, not to --for {purpose}"
+            raise InputError.one("--objective", message, "use weighted, latency or energy")
+        asked = Asked(
+            scenario,
+            method,
+            objective,
+            latency_weight,
+            energy_weight,
+            gap,
+            time_limit,
+            seed=seed,
+            exits=exits,
+            out=out,
+            json=json,
+        )
+        return plan_for(purpose, asked, {**others, **limits})
+    refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {
             "--target": target,

@@ -101,6 +101,22 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
     ] = False,
+    relaying: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="With requests: who gives devices the modules that they lack (default: optimal).",
+            rich_help_panel=EXECUTION,
+        ),
+    ] = None,
+    placement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLAN",
+            help="With specialise: a file of 'hffm plan --for specialise', or its method (default: optimal).",
+            rich_help_panel=EXECUTION,
+        ),
+    ] = None,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -112,6 +128,39 @@ def train(
     The run directory holds all that 'hffm report' needs, and the trained weights. Ctrl-C keeps the rounds that are
     complete; the same command with --resume goes on from there, also after a crash.
     """
+    from hffm_opt.scenario.read import load_scenario
+
+    given = load_scenario(scenario)
+    if given.requests is not None:
+        from hffm_opt.cli.training_requests import train_on
+
+        plain = {
+            "--resume": resume or None,
+            "--checkpoint-every": None if checkpoint_every == 1 else checkpoint_every,
+            "--device": None if device == "cpu" else device,
+            "--precision": None if precision == "fp32" else precision,
+            "--max-memory": max_memory,
+            "--proximal": proximal,
+            "--fedlama": fedlama,
+            "--centralised": centralised or None,
+            "--kept-neurons": kept_neurons,
+            "--realign-every": realign_every,
+        }
+        limits = {"max_drift": max_drift, "gap": gap, "time_limit": time_limit, "evaluate_every": evaluate_every}
+        directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
+        steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
+        return train_on(given, plan, relaying, directory, steps, plain, json)
+    if given.specialise is not None:
+        from hffm_opt.placed import placed_scenario
+
+        given = placed_scenario(given, placement or "optimal", seed)
+    elif placement is not None:
+        repair = "leave it out, or add the section 'specialise'"
+        raise InputError.one("--placement", "the scenario has no experts to place", repair)
+    if relaying is not None:
+        raise InputError.one(
+            "--relaying", "the scenario has no requests", "leave it out, or add the section 'requests'"
+        )
     if plan is not None and method is not None:
         raise InputError.one("--plan / --method", "both are given", "give one: --plan runs a plan as it is")
     asked = {"--max-drift": max_drift, "--gap": gap, "--time-limit": time_limit}
@@ -122,9 +171,7 @@ def train(
         raise InputError.one("--method / --centralised", "with all data in one place nothing is planned", "give one")
     from hffm_opt import api, loop
     from hffm_opt.cli.views import train as view
-    from hffm_opt.scenario.read import load_scenario
 
-    given = load_scenario(scenario)
     made = plan if plan is None else api.load_outcome(plan) or api.load_plan(plan)
     default = "centralised" if centralised else "optimal" if fedlama is None else "fedlama"
     way = method or (default if made is None else made.method)
@@ -196,9 +243,11 @@ def report(
         check_writable(out)
     if figures is not None:
         check_writable(figures / "figure.svg")
+    # A run with requests holds one run directory for each of its phases.
+    parts = [part for run in runs for part in sorted(run.glob("phase-*"), key=lambda p: (len(p.name), p.name)) or [run]]
     with screen.waiting("Writing the report") as progress:
         known = None if front is None else load_front(front)
-        path = write_report(runs, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
+        path = write_report(parts, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
     if json:
         screen.document({"path": str(path)} | ({} if figures is None else {"figures": str(figures)}))
     else:

@@ -13,9 +13,10 @@ from hffm_opt.learning.tasks import TaskData, embedded_tasks, make_split, partit
 from hffm_opt.learning.tasks.form import InputForm
 from hffm_opt.learning.tasks.formats import SourcedTask, load_source
 from hffm_opt.learning.tasks.values import Int64Array, Task, majority_baseline
+from hffm_opt.scenario.heterogeneity import shares_seed
 from hffm_opt.scenario.model import Scenario, Source
 from hffm_opt.scenario.model import Task as TaskSpec
-from hffm_opt.seeds import derive, derive_entropy
+from hffm_opt.seeds import derive
 
 POOL_FACTOR = 2  # samples to draw from per sample held: with fewer, rare answers run out and shares even out
 _PARTS = re.compile(r"\d+|\D+").findall
@@ -174,7 +175,7 @@ def federated_data(scenario: Scenario, seed: int, form: InputForm | None = None)
         held = sum(counts)
         source = spec.source
         found = _from_files(spec, source, held, seed, form) if source else _embedded(spec, held, seed, form)
-        chosen = partition(found.train, counts, spec.dirichlet_alpha, derive_entropy(seed, "shares", spec.name))
+        chosen = partition(found.train, counts, spec.dirichlet_alpha, shares_seed(seed, spec.name))
         edges = np.cumsum([0, *counts])
         tasks[spec.name] = FederatedTask(
             task=found.task,

@@ -139,6 +139,10 @@ class Evaluator:
         chosen = range(states.devices) if devices is None else devices
         return self._evaluate(states, task, chosen, self._owners)
 
+    def worth(self, states: StackedStates, task: str, device: int) -> Float64Array:
+        """Return what a device's answer to each test question of a task is worth, in [0, 1], [N]."""
+        return self._worth(states, task, [device], self._owners)[0]
+
     def _evaluate(
         self, states: StackedStates, task: str, devices: Sequence[int], owners: Owners
     ) -> tuple[Accuracy, ...]:

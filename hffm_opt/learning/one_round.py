@@ -10,6 +10,7 @@ from hffm_opt.learning.baselines.fedlama import FedLama
 from hffm_opt.learning.baselines.fedprox import received
 from hffm_opt.learning.baselines.realign import NAME
 from hffm_opt.learning.broadcast import broadcast, extended
+from hffm_opt.learning.continued import Continued
 from hffm_opt.learning.divergence import divergences
 from hffm_opt.learning.engines import InForce
 from hffm_opt.learning.engines import tell as tell_devices
@@ -38,6 +39,7 @@ def run_round(
     fedlama: FedLama | None,
     course: Course | None,
     plan: Plan,
+    link: Continued,
 ) -> None:
     """Run one round under the plan in force; nothing of it is kept before it is complete."""
     engine, looks = force.engine, course is not None and number < run.header.rounds and course.looks(number, plan)
@@ -49,6 +51,7 @@ def run_round(
         now_s, train_j = engine.after_training(number, now.clock_s)
         accuracy += _accuracies(run, number, engine, "before-average", force, update.states, now_s, spent_j + train_j)
     result = engine.average(number, update.states, now.clock_s)
+    link.note(run, engine, number, update.states, result)
     told: dict[str, object] = {"loss": _mean_loss(update), "load": _mean_load(update)}
     told |= {"sat_out": force.sat_out, "participation": force.participation}
     if looks:

@@ -25,6 +25,7 @@ from hffm_opt.learning.transport import Post
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Learning
+from hffm_opt.seeds import derive_entropy
 from hffm_opt.trace.model import (
     Algorithm,
     ExecutionRecord,
@@ -83,9 +84,16 @@ def algorithm_of(learning: Learning, proximal: float | None, fedlama: FedLama | 
 
 
 def prepare(
-    problem: Problem, plan: Plan, rounds: int, seed: int, room: Room, ways: Algorithm, data_of: DataOf
+    problem: Problem,
+    plan: Plan,
+    rounds: int,
+    seed: int,
+    room: Room,
+    ways: Algorithm,
+    data_of: DataOf,
+    phase: int = 0,
 ) -> Prepared:
-    """Return a run that is ready for its first round.
+    """Return a run that is ready for its first round; of a run in phases, each draws orders of samples of its own.
 
     Raises:
         InputError: the modules are not those of the backbone, a payload is not as planned, the memory does not suffice.
@@ -133,7 +141,7 @@ def prepare(
             modules,
             data,
             learning,
-            seed,
+            derive_entropy(seed, "phase", phase) if phase else seed,
             owners=kept,
             group_size=setting.group_size,
             threads=threads,

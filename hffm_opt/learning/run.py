@@ -15,6 +15,7 @@ from hffm_opt.learning.baselines.centralised import DataOf
 from hffm_opt.learning.baselines.fedlama import FedLama
 from hffm_opt.learning.baselines.realign import check_rounds
 from hffm_opt.learning.checkpoint import Checkpoints
+from hffm_opt.learning.continued import Continued
 from hffm_opt.learning.data import federated_data
 from hffm_opt.learning.engines import Engines
 from hffm_opt.learning.execution import HOST, Execution
@@ -61,6 +62,7 @@ def train_plan(
     fedlama: FedLama | None = None,
     pooled: DataOf | None = None,
     course: Course | None = None,
+    continued: Continued | None = None,
     begin: Callable[[], None] | None = None,
     followers: Sequence[Follower] = (),
 ) -> Trace:
@@ -92,6 +94,7 @@ def train_plan(
         fedlama: lets each module's interval follow the training; it made ``plan``.
         pooled: loads the data of all devices for the one device of a centralised problem.
         course: what happens to the network, and the plans that take over; None: nothing does.
+        continued: what is taken over from a run before, and where to leave what a run after takes over.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
         followers: told of the rounds that a resumed run has behind it, and of each further one before ``progress`` is.
 
@@ -120,24 +123,25 @@ def train_plan(
     group_size = 1 if sequential else GROUP_SIZES[torch.device(execution.device).type]
     with execution.repeatable():
         room = Room(execution, group_size, threads, max_memory_bytes, tell)
-        run = prepare(problem, plan, rounds, seed, room, ways, pooled or federated_data)
+        link = continued or Continued()
+        run = prepare(problem, plan, rounds, seed, room, ways, pooled or link.data_of or federated_data, link.phase)
         if course is not None:
             run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
         engines = Engines(problem, run.engine.modules, course)
         if begin is not None:
             begin()
-        now, kept = Progressed(run.start, run.engine.start_s), None
+        now, kept = Progressed(link.start or run.start, run.engine.start_s), None
         if directory is not None:
-            kept = Checkpoints(
-                directory, _identity(run.header, plan, evaluate_every, after_only, problem.scenario.changes)
-            )
+            whole = _identity(run.header, plan, evaluate_every, after_only, problem.scenario.changes)
+            kept = Checkpoints(directory, whole)
             now = kept.read(now, run.realigner.state() if run.realigner else {}) if resume else now
         for follower in followers:
             follower.begin(run.header, now.rounds, now.accuracy)
         heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
         cycle = fedlama.cycle if fedlama else 1 << run.engine.top
         evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
-        _run_rounds(run, now, engines, evaluated, after_only, heard, fedlama, course, kept, checkpoint_every)
+        _run_rounds(run, now, engines, evaluated, after_only, heard, fedlama, course, kept, checkpoint_every, link)
+        link.leave(run, now.states)
         if directory is not None:
             names = [device.name for device in problem.scenario.devices]
             shares = dict(zip(problem.modules, sample_weights(problem).T, strict=True))
@@ -185,6 +189,7 @@ def _run_rounds(
     course: Course | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
+    link: Continued,
 ) -> None:
     """Run the rounds that are left; nothing of a round is kept before the round is complete."""
     if run.realigner is not None and now.further:
@@ -193,7 +198,7 @@ def _run_rounds(
         for number in range(now.number + 1, run.header.rounds + 1):
             plan = now.revisions[-1].plan if now.revisions else run.engine.plan
             force = engines.at(number, plan)
-            run_round(run, now, number, force, number in evaluated, after_only, fedlama, course, plan)
+            run_round(run, now, number, force, number in evaluated, after_only, fedlama, course, plan, link)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
             found = tuple(record for record in now.accuracy if record.round == number)

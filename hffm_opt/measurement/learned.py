@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from hffm_opt.errors import InputError
 from hffm_opt.measurement.run_points import RunPoints
-from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit, unit_drift_of
+from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit
+from hffm_opt.plan.accuracy import default_curve
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
@@ -16,12 +16,7 @@ from hffm_opt.trace.model import AccuracyRecord, RoundRecord
 
 def learned(problem: Problem, points: RunPoints) -> FittedCurve:
     """Return the learning curve of a run: the published one, refitted to its points."""
-    try:
-        prior = published_prior(unit_drift_of(problem))
-    except InputError:
-        # Copies that never differ give Phi no scale, and then no circulation teaches less than another.
-        prior = published_prior()
-    return refit(prior, points)
+    return refit(published_prior().model_copy(update={"curve": default_curve(problem)}), points)
 
 
 def points_of(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hffm_opt.errors import InputError
 from hffm_opt.measurement.run_points import RunPoints
 from hffm_opt.measurement.surrogate import Interval, fit_curves, rounds_left, rounds_left_interval
+from hffm_opt.scenario.learning_curve import PUBLISHED_UNIT
 
 
 class LeftOut(NamedTuple):
@@ -37,7 +38,7 @@ class LeftOut(NamedTuple):
 
 
 def leave_one_out(
-    runs: Mapping[str, RunPoints], targets: Iterable[float], unit_drift: float = 0.75, seed: int = 0
+    runs: Mapping[str, RunPoints], targets: Iterable[float], unit_drift: float = PUBLISHED_UNIT, seed: int = 0
 ) -> tuple[LeftOut, ...]:
     """Leave out each run in turn, fit the others, and predict its rounds to each target.
 

@@ -28,9 +28,8 @@ from scipy.special import expit, logit
 
 from hffm_opt.errors import InputError
 from hffm_opt.measurement.run_points import RunPoints
-from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.frozen import Frozen
-from hffm_opt.scenario.learning_curve import PUBLISHED_CURVE, Floats, LearningCurve
+from hffm_opt.scenario.learning_curve import PUBLISHED_UNIT, Floats, LearningCurve, published_curve
 from hffm_opt.seeds import derive
 
 COORDINATES = ("logit a_16", "logit later", "ln shape", "ln half_rounds", "ln unit_drift")
@@ -102,35 +101,22 @@ def _diagonal(deviations: Sequence[float]) -> Matrix:
     return tuple(tuple(row) for row in np.diag(np.square(deviations)).tolist())
 
 
-def published_prior(unit_drift: float = 0.75) -> FittedCurve:
+def published_prior(unit_drift: float = PUBLISHED_UNIT) -> FittedCurve:
     """Return the prior for a run that has not been measured: the published curves, widened to any other set of tasks.
 
     The standard deviations let the accuracy after 16 rounds without drift lie in 0.10 to 0.56, the share of the rest
     that is still won later in 0.13 to 0.62, and the other numbers within a factor of 1.5 to 2, two times out of three.
 
     Args:
-        unit_drift: phi_1 as the scenario's divergences have it, see :func:`unit_drift_of`; Phi on the scenario `paper`,
-            where the published curves were fitted, has 0.75.
+        unit_drift: phi_1 as the scenario's divergences have it, see :func:`hffm_opt.plan.accuracy.unit_drift_of`;
+            0.75 on the scenario `paper`, where the published curves were fitted.
     """
-    factor = unit_drift / 0.75
-    curve = PUBLISHED_CURVE.model_copy(update={"unit_drift": PUBLISHED_CURVE.unit_drift * factor})
-    return FittedCurve(curve=curve, covariance=_diagonal((1.2, 1.2, 0.4, 0.7, 0.4)), noise=0.006)
+    return FittedCurve(curve=published_curve(unit_drift), covariance=_diagonal((1.2, 1.2, 0.4, 0.7, 0.4)), noise=0.006)
 
 
-def unit_drift_of(problem: Problem) -> float:
-    """Return phi_1 as a scenario's divergences have it: what Phi adds for cells one round apart.
-
-    Raises:
-        InputError: the copies of different cells do not differ at all.
-    """
-    unit = float(np.square(problem.divergence_between).sum())
-    if unit <= 0:
-        message = "the copies of different cells are said not to differ, so Phi has no scale"
-        raise InputError.one("model.modules[].divergence_between", message, "give the measured divergence")
-    return unit
-
-
-def fit_curves(runs: Sequence[RunPoints], unit_drift: float = 0.75, unit_drift_deviation: float = 0.3) -> FittedCurve:
+def fit_curves(
+    runs: Sequence[RunPoints], unit_drift: float = PUBLISHED_UNIT, unit_drift_deviation: float = 0.3
+) -> FittedCurve:
     """Fit the curve to several runs, with a weak prior for what they leave open.
 
     The prior only centres A on 0.5, K on 20, b on 0.7 and R on 20, with wide margins. Two runs that average
@@ -138,7 +124,7 @@ def fit_curves(runs: Sequence[RunPoints], unit_drift: float = 0.75, unit_drift_d
 
     Args:
         runs: the points of the runs.
-        unit_drift: phi_1 as the scenario's divergences have it, see :func:`unit_drift_of`.
+        unit_drift: phi_1 as the scenario's divergences have it, see :func:`hffm_opt.plan.accuracy.unit_drift_of`.
         unit_drift_deviation: the standard deviation of its logarithm.
 
     Raises:

@@ -64,6 +64,7 @@ def centralised_scenario(scenario: Scenario) -> Scenario:
             "edges": (edge,),
             "devices": (whole,),
             "links": (),
+            "inference": None,
             "radio": None,
             "changes": None,
             "planning": scenario.planning.model_copy(update={"drift_max": None, "association": None}),

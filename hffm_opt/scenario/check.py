@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from hffm_opt.errors import Finding
 from hffm_opt.scenario.changes import Fade, Fail
+from hffm_opt.scenario.inference import inference_section
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
 from hffm_opt.scenario.ownership import ownable_modules, owns
+from hffm_opt.scenario.requests import sound_requests
 from hffm_opt.scenario.sources import well_formed_sources
+from hffm_opt.scenario.specialise import sound_specialisation
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -101,7 +104,9 @@ def device_limits(scenario: Scenario) -> Iterator[Finding]:
                     f"the task needs {', '.join(missing)}, which device '{device.name}' lacks",
                     "give the device the modality or set its samples of this task to 0",
                 )
-        needed = sum(m.payload_bit for m in scenario.modules if owns(device, m))
+        # Experts that are yet to be placed take the room that is left.
+        placed = [m for m in scenario.modules if scenario.specialise is None or m.kind != "expert"]
+        needed = sum(m.payload_bit for m in placed if owns(device, m))
         if device.memory_bit is not None and needed > device.memory_bit:
             yield Finding(
                 f"devices[{i}].memory_bit",
@@ -184,6 +189,9 @@ CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     planning_menu,
     ownable_modules,
     well_formed_sources,
+    inference_section,
+    sound_requests,
+    sound_specialisation,
 )
 
 

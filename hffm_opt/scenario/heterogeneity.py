@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.scenario.model import Task
-from hffm_opt.seeds import derive
+from hffm_opt.seeds import derive, derive_entropy
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,24 @@ class Holding:
 def answer_law(rng: np.random.Generator, answers: int, alpha: float) -> NDArray[np.float64]:
     """Return a device's law over ``answers`` answers, float64 [answers]."""
     return rng.dirichlet(np.full(answers, float(alpha))) if answers else np.zeros(0)
+
+
+def shares_seed(seed: int, task: str) -> int:
+    """Return the root of the streams by which a task's samples are shared out over devices."""
+    return derive_entropy(seed, "shares", task)
+
+
+def device_stream(shares: int, device: int) -> np.random.Generator:
+    """Return a device's own stream under a root as :func:`shares_seed` returns it: first its law, then its samples."""
+    return derive(shares, "partition", "device", device)
+
+
+def device_law(seed: int, task: str, device: int, answers: int, alpha: float) -> NDArray[np.float64]:
+    """Return the law of answers with which training draws a device's samples of a task, float64 [answers].
+
+    It holds where all ``answers`` occur in the task's data, and until an answer runs out.
+    """
+    return answer_law(device_stream(shares_seed(seed, task), device), answers, alpha)
 
 
 def draw_modalities(rng: np.random.Generator, modalities: Sequence[str], alpha: float) -> tuple[str, ...]:

@@ -100,3 +100,16 @@ class LearningCurve(Frozen):
 # Fitted to the training logs in the repository payamsiabd/M3T-FFM (arXiv 2509.03695), the mean accuracy over GQA and
 # AQUA in complete epochs of four runs; Phi counted on the scenario `paper`. Rederived in tests/reference.
 PUBLISHED_CURVE = LearningCurve(final=0.5148, scale_rounds=26.56, shape=0.4745, half_rounds=27.55, unit_drift=0.9821)
+PUBLISHED_UNIT = 0.75
+"""Phi of cells one round apart on the scenario `paper`, the unit that the published curve was fitted in."""
+
+
+def published_curve(unit_drift: float = PUBLISHED_UNIT) -> LearningCurve:
+    """Return the published curve for a scenario whose divergences give another Phi to cells one round apart.
+
+    Example:
+        >>> published_curve(1.5).rounds_to(0.3, 94.5) == PUBLISHED_CURVE.rounds_to(0.3, 47.25)
+        np.True_
+    """
+    scale = unit_drift / PUBLISHED_UNIT
+    return PUBLISHED_CURVE.model_copy(update={"unit_drift": PUBLISHED_CURVE.unit_drift * scale})

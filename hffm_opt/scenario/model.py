@@ -6,17 +6,23 @@ SI units, the unit as a suffix of each name. Reading a file, and the checks betw
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.fingerprint import digest
 from hffm_opt.scenario.frozen import Frozen as Frozen
+from hffm_opt.scenario.inference import Inference
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
+from hffm_opt.scenario.requests import Requests
+from hffm_opt.scenario.specialise import Specialise
 
 CLOUD = "cloud"
+OUTSIDE_PLANS = ("changes", "inference", "requests", "specialise")
+"""Sections on which the cost of a training plan does not depend."""
+OPTIONAL_SECTIONS = ("radio", *OUTSIDE_PLANS)
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -296,10 +302,19 @@ class Scenario(Frozen):
     planning: Planning = Planning()
     radio: Radio | None = None
     changes: Changes | None = None
+    inference: Inference | None = None
+    requests: Requests | None = None
+    specialise: Specialise | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_sections(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave sections out that are not there: files of scenarios without them stay as they ever were."""
+        data: dict[str, Any] = handler(self)
+        return {name: value for name, value in data.items() if value is not None or name not in OPTIONAL_SECTIONS}
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of everything that a plan's cost depends on, in canonical JSON."""
-        data = self.model_dump(mode="json", exclude={"description", "planning", "name", "changes"})
+        data = self.model_dump(mode="json", exclude={"description", "planning", "name", *OUTSIDE_PLANS})
         for task in data["tasks"]:
             del task["source"]
         return digest(data)

@@ -11,7 +11,6 @@ from hffm_opt.plan.circulation import Circulation
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective
 from hffm_opt.problem.model import Problem
-from hffm_opt.scenario.default_curve import DEFAULT
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.model import Scenario
 
@@ -122,6 +121,6 @@ def default_request(scenario: Scenario, **changes: object) -> Request:
         "latency_weight": planning.latency_weight,
         "energy_weight": planning.energy_weight,
         "drift_weight": planning.drift_weight,
-        "curve": planning.curve or DEFAULT,
+        "curve": planning.curve,
     } | {key: value for key, value in changes.items() if value is not None}
     return Request(**given)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from hffm_opt.scenario.model import Frozen
 
-Event = Literal["train", "gather", "scatter", "uplink", "backhaul-up", "backhaul-down", "downlink"]
+Event = Literal["train", "gather", "scatter", "uplink", "backhaul-up", "backhaul-down", "downlink", "relay"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 Counts = tuple[Annotated[int, Field(ge=0)], ...]

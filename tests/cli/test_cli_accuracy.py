@@ -2,23 +2,33 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import hffm_opt
-from hffm_opt.plan.accuracy import rounds_needed
+from hffm_opt.plan.accuracy import default_curve, rounds_needed
 from hffm_opt.plan.files import load_outcome
+from hffm_opt.problem import build_problem
 from hffm_opt.report.words import objective_words
-from hffm_opt.scenario.default_curve import DEFAULT
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.serial import dump_yaml
 
 AIM = ("--objective", "time-to-accuracy", "--target", 0.35)
-DULL = LearningCurve(final=0.4, final_loss=0.3, scale_rounds=10, shape=1, slowdown=0, half_drift=1)
+DEFAULT = default_curve(build_problem(hffm_opt.load_scenario("tiny")))
+DULL = LearningCurve(final=0.4, scale_rounds=10, shape=1, half_rounds=0.01, unit_drift=1)
+
+
+class Cut(LearningCurve):
+    """A curve that reaches nothing where Phi is beyond 1."""
+
+    def rounds_to(self, target, drift):
+        """Return the rounds of the curve, infinite beyond Phi = 1."""
+        return np.where(np.asarray(drift) > 1, np.inf, super().rounds_to(target, drift))
 
 
 @pytest.fixture(scope="module")
 def dull():
-    """``tiny`` with a curve of its own that any drift spoils."""
+    """``tiny`` with a curve of its own that any drift slows down."""
     scenario = hffm_opt.load_scenario("tiny")
     return scenario.model_copy(update={"planning": scenario.planning.model_copy(update={"curve": DULL})})
 
@@ -66,12 +76,20 @@ def test_the_curve_is_the_calls_else_the_scenarios(hffm, dull, tmp_path):
     assert steep.drift < given.drift
     path = tmp_path / "dull.yaml"
     path.write_text(dump_yaml(dull))
-    answer = hffm("plan", path, *AIM, "--method", "h-fedfm-2", "--json")
+    document = hffm("plan", path, *AIM, "--json").document
+    assert (document["objective"], document["drift"]) == (steep.objective, steep.drift)
+
+
+def test_a_drift_that_keeps_below_the_target_is_told(hffm, monkeypatch):
+    curve = Cut(**DEFAULT.model_dump())
+    for module in ("hffm_opt.asked", "hffm_opt.cli.views.plan"):
+        monkeypatch.setattr(f"{module}.default_curve", lambda _: curve)
+    answer = hffm("plan", "tiny", *AIM, "--method", "h-fedfm-2", "--json")
     assert (answer.code, answer.document["objective"], answer.document["rounds_to_target"]) == (3, None, None)
-    assert "stays below the target at this drift" in hffm("plan", path, *AIM, "--method", "h-fedfm-2").out
-    rows = hffm("compare", path, *AIM, "--methods", "star,h-fedfm-2", "--json").document["rows"]
+    assert "stays below the target at this drift" in hffm("plan", "tiny", *AIM, "--method", "h-fedfm-2").out
+    rows = hffm("compare", "tiny", *AIM, "--methods", "star,h-fedfm-2", "--json").document["rows"]
     assert rows[0]["feasible"] and "stays below the target" in rows[1]["reason"]
-    held = hffm("plan", path, *AIM, "--circulation", "h-fedfm-2")
+    held = hffm("plan", "tiny", *AIM, "--circulation", "h-fedfm-2")
     assert held.code == 3 and "stays below the target" in held.err
 
 
@@ -87,7 +105,7 @@ def test_a_scenario_without_a_curve_keeps_its_fingerprints(dull):
         (("--objective", "time-to-accuracy"), "needs the accuracy to reach"),
         (("--objective", "energy-to-accuracy", "--target", "1.5"), "no accuracy between 0 and 1"),
         (("--objective", "energy-to-accuracy", "--target", "nan"), "no accuracy between 0 and 1"),
-        (("--objective", "time-to-accuracy", "--target", "0.6"), "without any drift it leads to 0.532 at most"),
+        (("--objective", "time-to-accuracy", "--target", "0.6"), "without any drift it leads to 0.5148 at most"),
         (("--objective", "time-to-accuracy", "--target", "1e-300"), "before the first round"),
         (("--target", "0.3"), "of no use to the objective 'weighted'"),
         (("--objective", "pareto", "--target", "0.3"), "belong to a single plan"),

@@ -31,6 +31,7 @@ def test_many_models_are_counted_as_one_by_one(task: str, batch_size: int) -> No
     found = Evaluator(backbone(), small_data(), **options).evaluate(start(), task, [2, 0])
     for device, accuracy in zip([2, 0], found, strict=True):
         right = answers_of(start(), device, task) == test.answers
+        assert (Evaluator(backbone(), small_data(), **options).worth(start(), task, device) == right).all()
         assert accuracy.right == right.sum() and accuracy.samples == 30
         for family in set(test.families):
             chosen = np.array(test.families) == family

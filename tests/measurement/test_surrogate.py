@@ -18,8 +18,8 @@ from hffm_opt.measurement.surrogate import (
     refit,
     rounds_left,
     rounds_left_interval,
-    unit_drift_of,
 )
+from hffm_opt.plan.accuracy import unit_drift_of
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.read import load_scenario

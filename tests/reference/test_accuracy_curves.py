@@ -9,7 +9,8 @@ import pytest
 
 from hffm_opt.measurement.leave_one_out import leave_one_out, leave_one_out_table
 from hffm_opt.measurement.run_points import RunPoints
-from hffm_opt.measurement.surrogate import fit_curves, published_prior, refit, rounds_left_interval, unit_drift_of
+from hffm_opt.measurement.surrogate import fit_curves, published_prior, refit, rounds_left_interval
+from hffm_opt.plan.accuracy import unit_drift_of
 from hffm_opt.plan.circulation import drift, uniform
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.learning_curve import PUBLISHED_CURVE

@@ -120,6 +120,12 @@ EXAMPLES = [
         "keeps its answers in a second file",
     ),
     (
+        "inference_section",
+        put("inference", value={"classes": [{"name": "a", "task": "digits", "device": "edge-0", "rate_per_s": 1.0}]}),
+        "inference.classes[0].device",
+        "no device is named 'edge-0'",
+    ),
+    (
         "known_in_changes",
         put("radio", value={"gains": [{"source": "device-0-0", "target": "egde-0", "factor": 0.5}]}),
         "radio.gains[0].target",
@@ -149,6 +155,13 @@ EXAMPLES = [
         "changes.events[0].until",
         "round 4 is not after round 4",
     ),
+    (
+        "sound_requests",
+        put("requests", value={"asked": [{"device": "phone", "task": "shapes", "samples": 8, "deadline_s": 1.0}]}),
+        "requests.asked[0].device",
+        "no device is named 'phone'",
+    ),
+    ("sound_specialisation", put("specialise", value={}), "specialise", "no trainable experts"),
 ]
 
 

@@ -13,7 +13,9 @@ from hffm_opt.learning.backbones.base import Backbone, Inputs
 from hffm_opt.learning.backbones.layered import ORDER
 from hffm_opt.learning.modules.module import Module
 from hffm_opt.learning.modules.steps import (
+    JOIN,
     JOINED,
+    POOL,
     POOLED,
     Group,
     Site,
@@ -41,10 +43,8 @@ class Pass:
 
     def prepare(self, inputs: Inputs) -> Values:
         """Return the constant part's values of N samples; no gradient is kept."""
-        given = {"image": inputs.pixels, "text": inputs.input_ids, "attention_mask": inputs.attention_mask}
-        values = {name: part for name, part in {**given, "audio": inputs.audio}.items() if part is not None}
         with torch.no_grad():
-            return _run(self.constant, values, _NOBODY)
+            return run_steps(self.constant, input_values(inputs), _NOBODY)
 
     def __call__(self, values: Values, group: Group) -> Values:
         """Return the final values of U models.
@@ -53,10 +53,17 @@ class Pass:
             values: what :meth:`prepare` gave for b samples of every device, [U b, ...].
             group: the devices' states.
         """
-        return _run(self.trained, values, group)
+        return run_steps(self.trained, values, group)
 
 
-def _run(steps: tuple[Step, ...], values: Values, group: Group) -> Values:
+def input_values(inputs: Inputs) -> Values:
+    """Return a batch as the values that a pass begins with."""
+    given = {"image": inputs.pixels, "text": inputs.input_ids, "attention_mask": inputs.attention_mask}
+    return {name: part for name, part in {**given, "audio": inputs.audio}.items() if part is not None}
+
+
+def run_steps(steps: tuple[Step, ...], values: Values, group: Group) -> Values:
+    """Return the values behind the last of some steps."""
     return reduce(lambda now, step: step.run(now, group), steps, values)
 
 
@@ -74,6 +81,16 @@ def forward_pass(
     Returns:
         The pass. Without any module it is the backbone's own and ends at ``pooled``.
     """
+    steps = [step for _, step in placed_steps(backbone, modules, task, modalities)]
+    first = next((i for i, step in enumerate(steps) if step.modules), len(steps))
+    met = dict.fromkeys(name for step in steps for name in step.modules)
+    return Pass(tuple(steps[:first]), tuple(steps[first:]), tuple(met))
+
+
+def placed_steps(
+    backbone: Backbone, modules: Mapping[str, Module], task: str, modalities: tuple[str, ...] | None = None
+) -> list[tuple[str, Step]]:
+    """Return the steps of a task's pass in their order, each with its place; arguments as :func:`forward_pass`."""
     own = {name: module for name, module in modules.items() if task in module.tasks}
     given = tuple(name for name in ORDER if name in (modalities or backbone.form.modalities))
     acts: defaultdict[str, list[Step]] = defaultdict(list)
@@ -82,19 +99,19 @@ def forward_pass(
         for place, step in part.steps(Site(backbone, task, given, names)).items():
             acts[place].append(step)
 
-    def instead(place: str, frozen: Callable[[Values, Group], Values]) -> Step:
+    def instead(place: str, frozen: Callable[[Values, Group], Values]) -> tuple[str, Step]:
         (step,) = acts[place] or [Step(frozen)]
-        return replace(step, own=True)
+        return place, replace(step, own=True)
+
+    def added(place: str) -> list[tuple[str, Step]]:
+        return [(place, step) for step in acts[place]]
 
     encoders = [instead(encode(name), partial(_encode, backbone, name)) for name in given]
-    steps = sorted(encoders, key=lambda step: bool(step.modules))  # what is constant comes first
-    steps += [Step(partial(_join, backbone, given), own=True), *acts[JOINED]]
+    steps = sorted(encoders, key=lambda placed: bool(placed[1].modules))  # what is constant comes first
+    steps += [(JOIN, Step(partial(_join, backbone, given), own=True)), *added(JOINED)]
     for index in range(backbone.depth):
-        steps += [instead(layer(index), partial(_layer, backbone, index)), *acts[after(index)]]
-    steps += [Step(partial(_pool, backbone), own=True), *acts[POOLED]]
-    first = next((i for i, step in enumerate(steps) if step.modules), len(steps))
-    met = dict.fromkeys(name for step in steps for name in step.modules)
-    return Pass(tuple(steps[:first]), tuple(steps[first:]), tuple(met))
+        steps += [instead(layer(index), partial(_layer, backbone, index)), *added(after(index))]
+    return [*steps, (POOL, Step(partial(_pool, backbone), own=True)), *added(POOLED)]
 
 
 def _without(values: Values, *names: str) -> dict[str, torch.Tensor]:

@@ -25,8 +25,10 @@ training also ``share`` [U, b], the weight of a sample in its device's loss; ``p
 ``load.<module>`` [U], the share of a device's tokens that an expert was given.
 """
 
+JOIN, POOL = "join", "pool"
+"""Places of the backbone's own: where the encoders' tokens become one sequence; and where it ends in one vector."""
 JOINED, POOLED = "joined", "pooled"
-"""Places: behind the encoders, once their tokens are one sequence; and behind the backbone."""
+"""Places for further steps: behind the joining, and behind the pooling."""
 
 
 def encode(modality: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.learning.tasks.values import Int64Array, TaskData
-from hffm_opt.scenario.heterogeneity import answer_law
+from hffm_opt.scenario.heterogeneity import answer_law, device_stream
 from hffm_opt.seeds import derive
 
 
@@ -60,7 +60,7 @@ def partition(data: TaskData, samples_per_device: Sequence[int], alpha: float, s
     ]
     shares: list[Int64Array] = []
     for device, count in enumerate(counts):
-        rng = derive(seed, "partition", "device", device)
+        rng = device_stream(seed, device)
         law = answer_law(rng, len(answers), alpha)
         share: list[int] = []
         while len(share) < count:

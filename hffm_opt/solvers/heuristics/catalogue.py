@@ -21,6 +21,7 @@ from hffm_opt.solvers.heuristics.heads.best_uplink import best_uplink_head
 from hffm_opt.solvers.heuristics.heads.centroid import centroid_head
 from hffm_opt.solvers.heuristics.heads.random import random_head
 from hffm_opt.solvers.heuristics.mh_fl import MH_FL
+from hffm_opt.solvers.heuristics.optimised_walk import X_LEARNING_OPTIMISED, X_LEARNING_SHARES
 from hffm_opt.solvers.heuristics.random_walk import X_LEARNING
 from hffm_opt.solvers.heuristics.routes.direct import own_uplinks, to_the_cloud
 from hffm_opt.solvers.heuristics.routes.published import published_paths
@@ -32,6 +33,8 @@ from hffm_opt.solvers.heuristics.rules import BandRule, CirculationRule, Composi
 WHOLE = {
     "mh-fl": MH_FL,
     "x-learning": X_LEARNING,
+    "x-learning+shares": X_LEARNING_SHARES,
+    "x-learning+optimised": X_LEARNING_OPTIMISED,
     "relaxed-circulation": Composition(relaxed, shortest_paths, equal, full_power, best_uplink_head),
 }
 ADAPTED: dict[str, CirculationRule] = {"fedlama": fedlama, "adaptive-tau": adaptive_tau, "relaxed": relaxed}
@@ -47,7 +50,7 @@ PUBLISHED_D2D = "d2d"
 GRAMMAR = (
     "CIRCULATION[+d2d | +HEAD[+ROUTE]][+BAND][+POWER], CIRCULATION one of local, star, edge-only, h-fedfm-E, "
     f"h-fedfm-max, {', '.join(ADAPTED)}; HEAD one of {', '.join(HEADS)}; ROUTE one of {', '.join(ROUTES)}; "
-    f"BAND one of {', '.join(BANDS)}; POWER one of {', '.join(POWERS)}"
+    f"BAND one of {', '.join(BANDS)}; POWER one of {', '.join(POWERS)}; or x-learning+shares, x-learning+optimised"
 )
 
 

@@ -1,0 +1,107 @@
+"""Inference on the command line: place the chains, choose exits, answer requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hffm_opt.cli import options, screen
+from hffm_opt.cli.planning_for import Asked
+from hffm_opt.errors import InputError
+
+INFEASIBLE = 3
+_WEIGHTS = {"latency": (1.0, 0.0), "energy": (0.0, 1.0)}
+
+
+def plan_inference(asked: Asked) -> int:
+    """Plan the inference of a scenario, show and keep the plan; return the exit code."""
+    from hffm_opt import inference
+    from hffm_opt.cli.views import inference as view
+    from hffm_opt.scenario.read import load_scenario
+    from hffm_opt.serial import check_writable, dump_json, write_text
+
+    given = load_scenario(asked.scenario)
+    if asked.out is not None:
+        check_writable(asked.out)
+    latency, energy = _WEIGHTS.get(asked.objective, (asked.latency_weight, asked.energy_weight))
+    with screen.waiting(f"Placing the inference of {given.name}"):
+        outcome = inference.plan_inference(
+            given,
+            method=asked.method,
+            exits=asked.exits,
+            latency_weight=latency,
+            energy_weight=energy,
+            gap=asked.gap,
+            time_limit=asked.time_limit,
+        )
+    if asked.out is not None:
+        write_text(asked.out, dump_json(outcome))
+    if asked.json:
+        screen.document(outcome.model_dump(mode="json"))
+    else:
+        screen.show(*view.placement_view(given, outcome))
+        if asked.out is not None:
+            more = () if asked.exits is None else ("--exits", asked.exits)
+            next_call = screen.command("infer", asked.scenario, "--plan", asked.out, *more)
+            screen.note(f"Written to {asked.out}. Next: {next_call}")
+    return 0 if outcome.feasible else INFEASIBLE
+
+
+def infer(
+    scenario: options.Scenario,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="PLAN", help="The plan to run, from 'hffm plan --for inference -o'.")
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Choose early exits instead, and keep them in this directory for planning."),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run whose trained modules answer (default: modules as training starts)."),
+    ] = None,
+    exits: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The early exits that the plan was made with.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Requests of each class to answer (default: all test samples).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the trace and the ledger here.")
+    ] = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Answer requests by the split model as planned: every piece on its node, what it makes over the links as bytes.
+
+    The answers are held against those of the unsplit model, the ledger against the prediction. With --calibrate:
+    fit early exits and choose their thresholds, so that easy samples end early.
+    """
+    from hffm_opt import inference
+    from hffm_opt.cli.views import inference as view
+
+    if (plan is None) == (calibrate is None):
+        message = "both are given" if plan is not None else "neither is given"
+        raise InputError.one("--plan / --calibrate", message, "give one: --plan PLAN answers, --calibrate DIR prepares")
+    if calibrate is not None:
+        idle = [name for name, value in (("--exits", exits), ("--samples", samples), ("-o", out)) if value is not None]
+        if idle:
+            raise InputError.one(" / ".join(idle), "this belongs to answering, not to --calibrate", "leave it out")
+        with screen.waiting("Calibrating") as progress:
+            found = inference.calibrate(scenario, run=run, seed=seed, out=calibrate, progress=progress)
+        if json:
+            screen.document(found.calibration.model_dump(mode="json") | {"path": str(calibrate)})
+        else:
+            screen.show(*view.calibration_view(found.calibration), f"Kept in {calibrate}.")
+        return
+    assert plan is not None
+    with screen.waiting("Answering") as progress:
+        done = inference.infer(
+            scenario, plan, run=run, exits=exits, samples=samples, seed=seed, out=out, progress=progress
+        )
+    if json:
+        screen.document(done.trace.model_dump(mode="json") | {"path": None if out is None else str(out)})
+    else:
+        screen.show(*view.answers_view(done.trace), *([] if out is None else [f"Kept in {out}."]))

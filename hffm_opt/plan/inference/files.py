@@ -1,0 +1,36 @@
+"""Plans of inference and calibrations from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hffm_opt.errors import InputError
+from hffm_opt.plan.inference.model import Calibration, InferencePlan
+from hffm_opt.serial import parse_text, read_text, validate
+
+EXITS = "exits.json"
+
+
+def load_inference_plan(path: str | Path) -> InferencePlan:
+    """Read a plan of inference from a JSON file: a plan alone, or an outcome that holds one under ``plan``.
+
+    Raises:
+        InputError: missing file, broken JSON, another kind of plan, or one with faults; all faults at once.
+    """
+    data = parse_text(read_text(Path(path), "plan"), str(path))
+    if isinstance(data, dict) and isinstance(data.get("plan"), dict):
+        data = data["plan"]
+    if isinstance(data, dict) and data.get("format") == "hffm-plan/1":
+        repair = "make one of inference: hffm plan SCENARIO --for inference -o PLAN"
+        raise InputError.one(str(path), "this is a plan of training", repair)
+    return validate(data, InferencePlan, "plan of inference", str(path))
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read a calibration from its directory, or from the file ``exits.json`` in it.
+
+    Raises:
+        InputError: missing file, broken JSON, or a calibration with faults.
+    """
+    file = Path(path) / EXITS if Path(path).is_dir() else Path(path)
+    return validate(parse_text(read_text(file, "calibration"), str(file)), Calibration, "calibration", str(file))

@@ -1,0 +1,254 @@
+"""Training while devices start tasks: plan, train, copy the modules that are lacking, plan anew, train on.
+
+A run is a sequence of phases, each an ordinary run with a plan and a measurement of its own. Between two phases the
+requests of that round are granted: their modules are copied as a relaying plan says, and nobody trains until the last
+copy has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hffm_opt.asked import ScenarioLike, check_seed, problem_of, request_of
+from hffm_opt.cores import usable_cores
+from hffm_opt.errors import InputError
+from hffm_opt.plan.holders import relaying_problem
+from hffm_opt.plan.model import Plan, ScenarioReference
+from hffm_opt.plan.module_relaying import RelayingPlan, RelayingPlans
+from hffm_opt.plan.outcome import Outcome
+from hffm_opt.problem.build import build_problem
+from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.model import Scenario
+from hffm_opt.scenario.requests import asked_after, granted, request_rounds
+from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.trace.relaying import RelayingTrace
+
+if TYPE_CHECKING:
+    from hffm_opt.learning.continued import Watch
+    from hffm_opt.measurement import Measurement
+    from hffm_opt.report.run import Run
+    from hffm_opt.trace import AccuracyRecord, RoundRecord
+
+RELAYING = "relaying.json"
+
+
+@dataclass(frozen=True)
+class RelayedRun:
+    """The phases of a run, and the relaying between each two of them: its plan, and what it did."""
+
+    phases: tuple[Run, ...]
+    plans: tuple[RelayingPlan, ...]
+    relayings: tuple[RelayingTrace, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the accuracies at the end and the costs of the whole, as JSON values."""
+        last = self.phases[-1].measurement
+        parts: list[Measurement | RelayingTrace] = [run.measurement for run in self.phases]
+        parts += self.relayings
+        costs = ("latency_s", "energy_j", "bits")
+        return {
+            "accuracy": last.accuracy,
+            "baseline": last.baseline,
+            "predicted": {name: sum(getattr(part.predicted, name) for part in parts) for name in costs},
+            "measured": {name: sum(getattr(part.measured, name) for part in parts) for name in costs},
+            "phases": [run.measurement.model_dump(mode="json") for run in self.phases],
+            "relaying": [
+                trace.model_dump(mode="json", exclude={"ledger"})
+                | {"transfers": plan.model_dump(mode="json")["transfers"]}
+                for plan, trace in zip(self.plans, self.relayings, strict=True)
+            ],
+        }
+
+
+def states_of(scenario: Scenario) -> list[tuple[int, Scenario]]:
+    """Return the rounds after which requests are granted, each with the scenario just before, requests included.
+
+    Raises:
+        InputError: the scenario has no requests.
+    """
+    if scenario.requests is None:
+        raise InputError.one("requests", "the scenario has no requests", "add the section 'requests'")
+    found, now = [], scenario
+    for number in request_rounds(scenario):
+        found.append((number, now))
+        now = granted(now, asked_after(scenario, number)).model_copy(update={"requests": scenario.requests})
+    return found
+
+
+def plan_requests(
+    scenario: ScenarioLike,
+    *,
+    method: str = "optimal",
+    training: str = "optimal",
+    gap: float | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> RelayingPlans:
+    """Plan the copying of all modules that a scenario's requests ask for.
+
+    Args:
+        scenario: a scenario with requests, or a path.
+        method: a method of relaying (``optimal``, ``best-fit``, ``nearest-holder``, ``cloud-global``,
+            ``random-neighbour``, ``scratch``).
+        training: the method whose training plan runs until then; it decides which averages are held where.
+        gap, time_limit: when ``optimal`` may stop, for each event.
+        seed: for methods that draw, and that of the training, for the devices' laws of answers.
+        progress: told what the planning of the training is doing.
+
+    Raises:
+        InputError: bad scenario or argument.
+        InfeasibleError: nobody holds a module, or no path brings it in time; says what would.
+
+    Example:
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> from hffm_opt.scenario.requests import ModuleRequest, Requests
+        >>> asked = ModuleRequest(device="device-0-1", task="shapes", samples=16, round=2, deadline_s=1.0)
+        >>> tiny = load_scenario("tiny").model_copy(update={"requests": Requests(asked=(asked,))})
+        >>> plan_requests(tiny, training="h-fedfm-2").events[0].status
+        'optimal'
+    """
+    from hffm_opt.solvers.module_relaying import GAP, plan_relaying
+    from hffm_opt.solvers.registry import solve
+
+    check_seed(seed)
+    given = problem_of(scenario).scenario
+    events, before = [], 0
+    for number, now in states_of(given):
+        problem = build_problem(now)
+        plan = solve(problem, training, request_of(problem, time_limit=time_limit, seed=seed), progress).plan
+        wanted = relaying_problem(problem, plan, number, seed, ran=number - before)
+        before = number
+        limit = 300.0 if time_limit is None else time_limit
+        events.append(
+            plan_relaying(wanted, plan, method, seed=seed, gap=GAP if gap is None else gap, time_limit_s=limit)
+        )
+    feasible = all(event.status != "infeasible" for event in events)
+    reference = ScenarioReference(name=given.name, fingerprint=given.fingerprint())
+    return RelayingPlans(scenario=reference, method=method, feasible=feasible, events=tuple(events))
+
+
+def load_relaying(path: str | Path) -> RelayingPlans:
+    """Read the relaying plans that ``hffm plan S --for requests -o`` wrote.
+
+    Raises:
+        InputError: missing file, broken JSON, or a plan with faults.
+    """
+    return validate(parse_text(read_text(Path(path), "plan"), str(path)), RelayingPlans, "relaying plan", str(path))
+
+
+def train_requests(
+    scenario: ScenarioLike,
+    *,
+    rounds: int,
+    method: str = "optimal",
+    relaying: str | RelayingPlans = "optimal",
+    seed: int = 0,
+    evaluate_every: int | None = None,
+    max_drift: float | None = None,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    on_round: Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None] | None = None,
+    watch: Watch | None = None,
+) -> RelayedRun:
+    """Train a scenario with requests: really copy the modules that devices lack, and train on.
+
+    Args:
+        scenario: a scenario with requests, or a path.
+        rounds: how many rounds in all; more than the round of the last request.
+        method: plans the training of every phase.
+        relaying: plans the copying, or the plans to run.
+        seed: root of every random stream.
+        evaluate_every, max_drift, gap, time_limit, overwrite, progress, on_round: as :func:`hffm_opt.train`.
+        out: directory to keep ``phase-0``, ``phase-1``, ... in, each a run directory, with ``relaying.json`` in those
+            that a relaying ends.
+        watch: told of every round what training and the averages have left.
+
+    Raises:
+        InputError, InfeasibleError, LimitReachedError: as :func:`hffm_opt.train` and :func:`plan_requests`.
+    """
+    from hffm_opt import loop
+    from hffm_opt.learning.continued import Continued, data_before
+    from hffm_opt.learning.execution import Execution
+    from hffm_opt.learning.run import train_plan
+    from hffm_opt.solvers.registry import solve
+
+    check_seed(seed)
+    given = problem_of(scenario).scenario
+    stops = states_of(given)
+    ends = [number for number, _ in stops]
+    if rounds <= ends[-1]:
+        message = f"requests are granted after round {ends[-1]}, and {rounds} rounds are asked for"
+        raise InputError.one("--rounds", message, f"give at least {ends[-1] + 1}")
+    assert given.requests is not None
+    final = granted(given, given.requests.asked)
+    lengths = [b - a for a, b in zip([0, *ends], [*ends, rounds], strict=True)]
+    scenarios = [now.model_copy(update={"requests": None}) for _, now in stops] + [final]
+    directories = [None if out is None else Path(out) / f"phase-{k}" for k in range(len(scenarios))]
+    for directory in directories:
+        if directory is not None:
+            loop.claim_directory(directory, overwrite)
+    phases, plans, traces = list[Any](), list[RelayingPlan](), list[RelayingTrace]()
+    link = Continued(data_of=data_before(final), watch=watch)
+    for k, (phase, length, directory) in enumerate(zip(scenarios, lengths, directories, strict=True)):
+        link.phase = k
+
+        def planner(problem: Problem) -> Outcome:
+            asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
+            return solve(problem, method, asked, progress)
+
+        executor = partial(
+            train_plan,
+            rounds=length,
+            seed=seed,
+            evaluate_every=evaluate_every,
+            progress=on_round,
+            threads=usable_cores(),
+            directory=directory,
+            execution=Execution(),
+            continued=link,
+        )
+        run = loop.run_once(build_problem(phase), planner, executor, directory)
+        phases.append(run)
+        if not run.trace.complete or k == len(stops):
+            break
+        before = build_problem(stops[k][1])
+        plan = _relaying_of(before, run.plan, stops[k][0], length, relaying, seed)
+        trace = _carry_out(before, plan, run.plan, link, seed)
+        plans.append(plan)
+        traces.append(trace)
+        if directory is not None:
+            write_text(directory / RELAYING, dump_json(trace))
+    return RelayedRun(tuple(phases), tuple(plans), tuple(traces))
+
+
+def _relaying_of(
+    problem: Problem, training: Plan, number: int, length: int, relaying: str | RelayingPlans, seed: int
+) -> RelayingPlan:
+    """Return the plan of the requests after a round, which is round ``length`` of the training plan in force."""
+    from hffm_opt.solvers.module_relaying import plan_relaying
+
+    if isinstance(relaying, RelayingPlans):
+        plan = relaying.after(number)
+        if plan is None:
+            message = f"the plan says nothing about the requests after round {number}"
+            raise InputError.one("--plan", message, "plan anew: hffm plan S --for requests")
+        return plan
+    return plan_relaying(relaying_problem(problem, training, number, seed, ran=length), training, relaying, seed=seed)
+
+
+def _carry_out(problem: Problem, plan: RelayingPlan, training: Plan, link: Any, seed: int) -> RelayingTrace:
+    """Copy the modules, and leave the states for the next phase to start with."""
+    from hffm_opt.learning.modules import initial_model
+    from hffm_opt.learning.relaying import deliver
+
+    done = deliver(problem, plan, training, link.modules, link.left, link.averages, initial_model(link.modules, seed))
+    link.start = done.states
+    return done.trace

@@ -1,0 +1,1 @@
+"""Heuristics that place the segments of inference."""

@@ -1,0 +1,145 @@
+"""Specialisation: methods by name, from a scenario's section to a placement plan with its certificate."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from hffm_opt.errors import InfeasibleError, InputError, LimitReachedError
+from hffm_opt.plan.model import ScenarioReference
+from hffm_opt.plan.outcome import relative_gap
+from hffm_opt.plan.placement import Fetch, PlacementPlan, PlacementProblem, evaluate_placement
+from hffm_opt.problem.model import Bools
+from hffm_opt.seeds import derive
+from hffm_opt.solvers.engines.highs_outcome import Status
+from hffm_opt.solvers.engines.pyomo_engine import solve_model
+from hffm_opt.solvers.formulations.placement import Placed, build, read
+
+PLACEMENT_METHODS = {
+    "optimal": "best placement with a proven bound",
+    "everyone": "every device trains every expert that it uses",
+    "random-specialists": "every device trains experts drawn at random, as many as fit",
+}
+
+
+def plan_placement(
+    placing: PlacementProblem,
+    method: str = "optimal",
+    *,
+    seed: int = 0,
+    gap: float = 1e-4,
+    time_limit_s: float = 300.0,
+    engine: str = "highs",
+) -> PlacementPlan:
+    """Choose which device trains which expert, which edge server keeps whose copy, and who fetches from whom.
+
+    Args:
+        placing: what is to be placed (:func:`hffm_opt.plan.placement.placement_problem`).
+        method: a key of :data:`PLACEMENT_METHODS`.
+        seed: for the method that draws.
+        gap: relative gap at which ``optimal`` may stop.
+        time_limit_s: its wall-clock limit.
+        engine: a name in :data:`hffm_opt.solvers.engines.registry.ENGINES`.
+
+    Raises:
+        InputError: no such method.
+        InfeasibleError: no placement keeps the limits.
+        LimitReachedError: the time limit came before any.
+    """
+    began = time.perf_counter()
+    bound, reason = None, "heuristic: no proof sought"
+    if method == "optimal":
+        program = build(placing)
+        outcome = solve_model(program.model, engine, gap=gap, time_limit_s=time_limit_s)
+        if outcome.status is Status.INFEASIBLE:
+            message = "no placement keeps room, time and experts_per_device, and lets every device have every expert"
+            raise InfeasibleError.one("specialise", message, "allow more experts per device, more memory or more time")
+        if not math.isfinite(outcome.objective):
+            raise LimitReachedError.one("--time-limit", f"nothing was found: {outcome.stop_reason}", "allow more time")
+        placed, bound, reason = read(program), outcome.bound, str(outcome.stop_reason)
+    elif method == "everyone":
+        placed = served_by(placing, placing.uses.copy())
+    elif method == "random-specialists":
+        placed = served_by(placing, _drawn(placing, seed))
+    else:
+        repair = f"use one of: {', '.join(PLACEMENT_METHODS)}"
+        raise InputError.one("--method", f"no method of placement is named '{method}'", repair)
+    return _certified(placing, method, placed, bound, reason, time.perf_counter() - began, gap)
+
+
+def served_by(placing: PlacementProblem, hosted: Bools) -> Placed:
+    """Return the placement in which given devices [U, M] host, and everybody else fetches what is cheapest for it."""
+    nodes, settings = placing.nodes, placing.settings
+    fetches = []
+    absent = np.argwhere(np.logical_and(placing.uses, np.logical_not(hosted)))
+    for u, m in absent.tolist():
+        price = placing.price[: placing.devices, u] * placing.bits[m] / settings.fetch_rounds
+        cost = np.where(hosted[:, m], price + settings.misfit_weight * placing.misfit[:, u], np.inf)
+        if not np.isfinite(cost).any():
+            message = f"'{placing.experts[m]}' is hosted by nobody who reaches {nodes[u]}"
+            raise InfeasibleError.one("specialise", message, "let another device host it: --method optimal")
+        fetches.append(Fetch(device=nodes[u], module=placing.experts[m], host=nodes[int(np.argmin(cost))]))
+    hosts = {name: tuple(nodes[h] for h in np.flatnonzero(hosted[:, m])) for m, name in enumerate(placing.experts)}
+    return hosts, (), tuple(fetches)
+
+
+def _drawn(placing: PlacementProblem, seed: int) -> Bools:
+    """Return hosts [U, M] drawn at random within all limits; whoever comes last takes what nobody has yet."""
+    rng = derive(seed, "random specialists")
+    count = len(placing.experts)
+    hosted: Bools = np.zeros((placing.devices, count), dtype=bool)
+    most = placing.settings.experts_per_device or count
+    time_s = placing.settings.max_train_s or math.inf
+    for u in rng.permutation(np.flatnonzero(placing.uses.any(axis=1))).tolist():
+        missing = np.asarray(hosted.sum(axis=0) == 0)
+        order = sorted(rng.permutation(np.flatnonzero(placing.uses[u])).tolist(), key=lambda m: not missing[m])
+        for m in order:
+            wanted = hosted[u] | (np.arange(count) == m)
+            fits = placing.bits @ wanted <= placing.room[u] and placing.base_s[u] + placing.time_s[u] @ wanted <= time_s
+            if wanted.sum() <= most and fits:
+                hosted[u] = wanted
+    return hosted
+
+
+def _certified(
+    placing: PlacementProblem,
+    method: str,
+    placed: Placed,
+    bound: float | None,
+    reason: str,
+    seconds: float,
+    gap: float,
+) -> PlacementPlan:
+    hosts, caches, fetches = placed
+    plan = PlacementPlan(
+        scenario=ScenarioReference.of(placing.problem),
+        method=method,
+        status="feasible",
+        stop_reason=reason,
+        objective=None,
+        bound=bound,
+        gap=None,
+        seconds=seconds,
+        train_j=0.0,
+        transfer=0.0,
+        misfit=0.0,
+        hosts=hosts,
+        caches=caches,
+        fetches=fetches,
+    )
+    cost = evaluate_placement(placing, plan)
+    figures: dict[str, object] = {"train_j": cost.train_j, "transfer": cost.transfer, "misfit": cost.misfit}
+    if cost.violations:
+        if bound is not None:
+            raise RuntimeError(f"{method}: the referee refuses the placement it proved: {cost.violations[0]}")
+        return plan.model_copy(update=figures | {"status": "infeasible", "stop_reason": str(cost.violations[0])})
+    figures["objective"] = cost.value
+    if bound is not None:
+        if bound > cost.value * (1 + 1e-6) + 1e-12:
+            raise RuntimeError(f"{method}: proven bound {bound!r} exceeds the referee's value {cost.value!r}")
+        left = relative_gap(cost.value, min(bound, cost.value))
+        proven = left <= gap * (1 + 1e-6) + 1e-9
+        figures |= {"bound": min(bound, cost.value), "gap": left, "status": "optimal" if proven else "limit"}
+    return plan.model_copy(update=figures)

@@ -1,0 +1,105 @@
+"""The trace of collaborative inference: what each class achieved and cost, and every computation and message."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from hffm_opt.plan.model import ScenarioReference
+from hffm_opt.scenario.model import Frozen
+from hffm_opt.serial import dump_json, write_text
+from hffm_opt.trace.provenance import Provenance
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+INFERENCE, LEDGER = "inference.json", "ledger.csv"
+
+
+class InferenceEntry(NamedTuple):
+    """One computation (source is target, no bits) or one transfer over one link, of one request.
+
+    ``segments`` are those computed, or those whose outputs are sent, parted by commas (``input``: the raw input;
+    ``answer``: the answer). ``charged_bits`` are what the chain says, ``serialised_bits`` what the message weighed.
+    """
+
+    name: str
+    request: int
+    event: Literal["compute", "send"]
+    segments: str
+    source: str
+    target: str
+    charged_bits: int
+    serialised_bits: int
+    start_s: float
+    seconds: float
+    joules: float
+
+
+class Cost(Frozen):
+    """Mean seconds and joules of a request."""
+
+    latency_s: Amount
+    energy_j: Amount
+
+
+class ClassResult(Frozen):
+    """What the requests of one class achieved and cost.
+
+    ``planned`` is the referee's figure for the shares of requests that were planned to end early, ``predicted`` that
+    for those which did (``ended``, by segment), ``measured`` the ledger's. ``accuracy_full`` is that of the unsplit
+    model on the same samples; ``identical`` of the ``unsplit`` requests that went through the whole chain gave its very
+    logits. ``early_answers_equal`` is the share of early answers that are the unsplit model's.
+    """
+
+    name: str
+    task: str
+    requests: Annotated[int, Field(ge=1)]
+    accuracy: Share
+    accuracy_full: Share
+    unsplit: Count
+    identical: Count
+    early_answers_equal: Share | None
+    ended: dict[str, Share]
+    planned: Cost
+    predicted: Cost
+    measured: Cost
+
+
+class InferenceTrace(Frozen):
+    """What a run of inference did; ``ledger`` is the SHA-256 of the ledger's text beside it."""
+
+    format: Literal["hffm-inference-trace/1"] = "hffm-inference-trace/1"
+    scenario: ScenarioReference
+    method: str
+    seed: Annotated[int, Field(ge=0)]
+    weights: str
+    provenance: Provenance
+    classes: tuple[ClassResult, ...]
+    ledger: str
+
+
+def ledger_text(entries: list[InferenceEntry]) -> str:
+    """Return ledger entries as CSV."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(InferenceEntry._fields)
+    writer.writerows(entries)
+    return stream.getvalue()
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text (hex)."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_inference(trace: InferenceTrace, entries: list[InferenceEntry], directory: Path) -> Path:
+    """Write ``ledger.csv`` and then ``inference.json`` to a directory; return the latter's path."""
+    write_text(directory / LEDGER, ledger_text(entries))
+    write_text(directory / INFERENCE, dump_json(trace))
+    return directory / INFERENCE

@@ -1,0 +1,42 @@
+"""What the copying of modules did: every hop, the checksum of every copy, and prediction beside measurement."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hffm_opt.scenario.model import Frozen
+from hffm_opt.trace.ledger import Ledger
+
+Amount = Annotated[float, Field(ge=0)]
+
+
+class CopyRecord(Frozen):
+    """A copy that arrived: the SHA-256 of its bytes, which is that of the bytes sent, and when it was complete."""
+
+    device: str
+    module: str
+    source: str
+    sha256: str
+    arrived_s: Amount
+
+
+class RelayingCosts(Frozen):
+    """Seconds until the last copy has come, joules, and bits over all hops."""
+
+    latency_s: Amount
+    energy_j: Amount
+    bits: Amount
+
+
+class RelayingTrace(Frozen):
+    """One event of module relaying, after round ``round``; clocks start at 0 with the event."""
+
+    format: Literal["hffm-relaying-trace/1"] = "hffm-relaying-trace/1"
+    round: Annotated[int, Field(ge=1)]
+    method: str
+    copies: tuple[CopyRecord, ...]
+    predicted: RelayingCosts
+    measured: RelayingCosts
+    ledger: Ledger
