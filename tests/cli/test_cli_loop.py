@@ -32,6 +32,7 @@ def test_loop_tells_what_the_run_directory_holds(hffm, tmp_path, changing):
     out = tmp_path / "run"
     answer = loop(hffm, changing, "--rounds", 6, "-o", out, "--json")
     assert answer.code == 0
+    assert f"round 2: {GONE} left; planning anew" in answer.err
     document = answer.document
     assert document["run"] == str(out) and document["to_target"] is None
     kept = json.loads((out / "measurement.json").read_text())
@@ -68,7 +69,6 @@ def test_the_words_of_a_loop(hffm, tmp_path, monkeypatch, changing):
     assert "Looks at the plan" in answer.out and f"{GONE} left" in " ".join(answer.out.split())
     assert "Mean accuracy 10.0% was reached in round" in answer.out
     assert "hffm report runs/tiny-loop-2" in " ".join(answer.out.split())
-    assert f"{GONE} left" in answer.err
     document = loop(hffm, changing, "--rounds", 4, *goal, "--json", "--overwrite").document
     assert document["to_target"].keys() == {"accuracy", "round", "latency_s", "energy_j"}
     # Nothing is left to do once the target is reached.

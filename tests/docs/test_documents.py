@@ -12,6 +12,7 @@ from typer.main import get_command
 
 import hffm_opt
 from hffm_opt.cli.main import app, main
+from hffm_opt.scenario.conditions import all_changes
 from hffm_opt.scenario.read import parse_scenario
 from hffm_opt.serial import parse_text
 
@@ -39,6 +40,16 @@ def test_yaml_examples_are_sound():
     (text,) = blocks(ROOT / "docs" / "file-formats.md", "yaml")
     scenario = parse_scenario(parse_text(text, "file-formats.md"))
     assert hffm_opt.plan(scenario, gap=0.01).feasible
+
+
+def test_yaml_examples_of_changes_are_sound():
+    """Added to a built-in network, one after another they are all that a scenario may say of it."""
+    (text,) = blocks(ROOT / "docs" / "closed-loop.md", "yaml")
+    added = parse_text(text, "closed-loop.md")
+    scenario = parse_scenario(hffm_opt.load_scenario("tiny").model_dump(mode="json") | added)
+    events = [event.change for event in scenario.changes.events]
+    assert set(events) == {"fade", "fail", "slow", "leave", "join"} and len(all_changes(scenario)) > len(events)
+    assert scenario.changes.fading == "rayleigh"
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import hffm_opt
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.plan.model import Tree
 from hffm_opt.plan.outcome import Objective, Outcome, Status
+from hffm_opt.scenario.changes import KINDS
 from hffm_opt.scenario.model import DataFormat, Learning, ModuleKind, Physics
 from hffm_opt.scenario.parts import EncoderPart
 from hffm_opt.trace.ledger import EVENTS
@@ -47,6 +48,8 @@ TERMS = {
     "modalities": choices(EncoderPart, "modality"),
     "precision": choices(ExecutionRecord, "precision"),
     "bands": bands(),
+    "changes": {*KINDS, "join"},
+    "fading": choices(Physics, "fading"),
     "certificate": {"optimised", "fixed"} & set(Outcome.model_fields),
 }
 
