@@ -14,7 +14,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.problem.model import Problem
-from hffm_opt.training import followers_of
+from hffm_opt.training import execution_of, followers_of
 
 if TYPE_CHECKING:
     from hffm_opt.loop.left import WhatIsLeft
@@ -90,7 +90,6 @@ def run_loop(
         [(3, False)]
     """
     from hffm_opt import loop
-    from hffm_opt.learning.execution import Execution
     from hffm_opt.loop.closed import ClosedLoop
     from hffm_opt.loop.resume import begun_loop
 
@@ -98,12 +97,7 @@ def run_loop(
     check_target(objective, target)
     if replan_every < 1:
         raise InputError.one("--replan-every", f"{replan_every} is below 1", "give a whole number of at least 1")
-    execution = Execution(device, precision)
-    execution.check()
-    if tensorboard:
-        from hffm_opt.learning.board import check_board
-
-        check_board(out)
+    execution = execution_of(device, precision, tensorboard, out)
     problem = problem_of(scenario)
     if problem.scenario.learning.realign_every is not None:
         message = "neurons are realigned in rounds in which all adapters meet, and plans of a loop may move these"

@@ -19,6 +19,7 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 
 if TYPE_CHECKING:
+    from hffm_opt.learning.execution import Execution
     from hffm_opt.loop.static import StaticCourse
     from hffm_opt.report.run import Run
     from hffm_opt.trace import AccuracyRecord, RoundRecord, Trace
@@ -99,18 +100,13 @@ def train(
         True
     """
     from hffm_opt import loop
-    from hffm_opt.learning.execution import Execution
     from hffm_opt.learning.prepare import algorithm_of
     from hffm_opt.learning.run import train_plan
 
     check_seed(seed)
-    Execution(device, precision).check()
     check_numbers({"--proximal": proximal})
     _refuse_together(plan, fedlama, centralised, kept_neurons, realign_every)
-    if tensorboard:
-        from hffm_opt.learning.board import check_board
-
-        check_board(out)
+    execution = execution_of(device, precision, tensorboard, out)
     if kept_neurons is not None:
         from hffm_opt.learning.baselines.fedpft import counted_for
 
@@ -178,7 +174,7 @@ def train(
         directory=directory,
         resume=resume,
         checkpoint_every=checkpoint_every,
-        execution=Execution(device, precision),
+        execution=execution,
         max_memory_bytes=max_memory_bytes,
         tell=tell,
         proximal=proximal,
@@ -186,6 +182,21 @@ def train(
     )
     with followers_of(directory, tensorboard) as followers:
         return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+
+
+def execution_of(
+    device: str, precision: Literal["fp32", "bf16"], tensorboard: bool, out: str | Path | None
+) -> Execution:
+    """Return how a run is executed; :class:`InputError` where this machine cannot, or scalars have no place to go."""
+    from hffm_opt.learning.execution import Execution
+
+    execution = Execution(device, precision)
+    execution.check()
+    if tensorboard:
+        from hffm_opt.learning.board import check_board
+
+        check_board(out)
+    return execution
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.training import EXECUTION, round_progress
+from hffm_opt.cli.training import round_progress
 
 
 def loop(
@@ -39,21 +39,11 @@ def loop(
         typer.Option("--out", "-o", metavar="RUN", help="Directory of the run (default: runs/SCENARIO-loop-SEED)."),
     ] = None,
     overwrite: options.Overwrite = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the directory, as if it had never been stopped.")
-    ] = False,
-    checkpoint_every: Annotated[
-        int, typer.Option(min=1, help="Rounds from one checkpoint to the next.", rich_help_panel=EXECUTION)
-    ] = 1,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="The torch device: cpu, cuda, cuda:1.", rich_help_panel=EXECUTION)
-    ] = "cpu",
-    precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="Of matrix products.", rich_help_panel=EXECUTION)
-    ] = "fp32",
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
-    ] = False,
+    resume: options.Resume = False,
+    checkpoint_every: options.CheckpointEvery = 1,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
+    tensorboard: options.TensorBoard = False,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:

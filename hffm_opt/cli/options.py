@@ -9,7 +9,7 @@ import typer
 
 MOST_ROUNDS = 1_000_000
 MOST_GB = 1e9
-GOAL, LIMITS, STOP = "What to minimise", "Limits", "When to stop"
+GOAL, LIMITS, STOP, EXECUTION = "What to minimise", "Limits", "When to stop", "How to run"
 
 ObjectiveName = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy"]
 PlanObjectiveName = Literal["weighted", "latency", "energy", "time-to-accuracy", "energy-to-accuracy", "pareto"]
@@ -64,3 +64,14 @@ TimeLimit = Annotated[
     float | None,
     typer.Option(help="Stop each search after so many seconds (default: 300).", rich_help_panel=STOP),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in the directory, as if it had never been stopped.")
+]
+CheckpointEvery = Annotated[
+    int, typer.Option(min=1, help="Rounds from one checkpoint to the next.", rich_help_panel=EXECUTION)
+]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="The torch device: cpu, cuda, cuda:1.", rich_help_panel=EXECUTION)
+]
+Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="Of matrix products.", rich_help_panel=EXECUTION)]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")]

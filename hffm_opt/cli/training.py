@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from hffm_opt.steps import Step, nested
 if TYPE_CHECKING:
     from hffm_opt.trace import AccuracyRecord, RoundRecord
 
-EXECUTION, BASELINES = "How to run", "Learning baselines"
+BASELINES = "Learning baselines"
 OnRound = Callable[["RoundRecord", "tuple[AccuracyRecord, ...]"], None]
 
 
@@ -33,18 +33,10 @@ def train(
         typer.Option("--out", "-o", metavar="RUN", help="Directory of the run (default: runs/SCENARIO-METHOD-SEED)."),
     ] = None,
     overwrite: options.Overwrite = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the directory, as if it had never been stopped.")
-    ] = False,
-    checkpoint_every: Annotated[
-        int, typer.Option(min=1, help="Rounds from one checkpoint to the next.", rich_help_panel=EXECUTION)
-    ] = 1,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="The torch device: cpu, cuda, cuda:1.", rich_help_panel=EXECUTION)
-    ] = "cpu",
-    precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="Of matrix products.", rich_help_panel=EXECUTION)
-    ] = "fp32",
+    resume: options.Resume = False,
+    checkpoint_every: options.CheckpointEvery = 1,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     max_memory: Annotated[
         float | None,
         typer.Option(
@@ -52,7 +44,7 @@ def train(
             max=options.MOST_GB,
             metavar="GB",
             help="Most main memory to take: fewer devices run together, fewer constants are kept.",
-            rich_help_panel=EXECUTION,
+            rich_help_panel=options.EXECUTION,
         ),
     ] = None,
     proximal: Annotated[
@@ -98,15 +90,13 @@ def train(
             rich_help_panel=BASELINES,
         ),
     ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")
-    ] = False,
+    tensorboard: options.TensorBoard = False,
     relaying: Annotated[
         str | None,
         typer.Option(
             metavar="METHOD",
             help="With requests: who gives devices the modules that they lack (default: optimal).",
-            rich_help_panel=EXECUTION,
+            rich_help_panel=options.EXECUTION,
         ),
     ] = None,
     placement: Annotated[
@@ -114,7 +104,7 @@ def train(
         typer.Option(
             metavar="PLAN",
             help="With specialise: a file of 'hffm plan --for specialise', or its method (default: optimal).",
-            rich_help_panel=EXECUTION,
+            rich_help_panel=options.EXECUTION,
         ),
     ] = None,
     max_drift: options.MaxDrift = None,

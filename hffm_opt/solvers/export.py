@@ -21,12 +21,12 @@ from hffm_opt.serial import finite, write_text
 from hffm_opt.solvers.engines.file_names import numbered
 from hffm_opt.solvers.engines.highs import HighsModel
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.relay_model import build as build_tree
 from hffm_opt.solvers.formulations.relay_names import column_names
 from hffm_opt.solvers.formulations.relay_program import horizon_of, set_goal
 from hffm_opt.solvers.formulations.relay_start import Goal, starting_trees
 from hffm_opt.solvers.formulations.tree_problem import Direction, check_reachable
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.schedule import build as build_schedule
 from hffm_opt.solvers.joint.states import State, first_at_cloud, owners_by_level, states_of

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hffm_opt.errors import HffmError, InfeasibleError, LimitReachedError
+from hffm_opt.errors import InfeasibleError
 from hffm_opt.plan.circulation import Tier, drift, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Master, Weights
+from hffm_opt.solvers.formulations.circulation import Master
 from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, few_circulations, table_rows
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.drift_search import search_by_drift
 from hffm_opt.solvers.joint.fixed import judge_with, plan_from, plan_of
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
@@ -24,8 +25,8 @@ from hffm_opt.solvers.joint.infeasible import explain, rounded_up
 from hffm_opt.solvers.joint.search import Found, Judge, Judged, Tell, search
 from hffm_opt.solvers.joint.states import MAX_MODULES, State, first_at_cloud, possible_states, states_of, unclustered
 from hffm_opt.solvers.joint.table_search import TableSearch
+from hffm_opt.solvers.joint.telling import reason_in_words, telling, without_plan
 from hffm_opt.solvers.request import Certified, Request, drift_limit
-from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
     from hffm_opt.solvers.joint.allocated import AllocatedRounds
@@ -168,19 +169,6 @@ class Space:
         }
 
 
-def _telling(progress: Progress, unit: float | None) -> Tell:
-    """Return what puts a search's figures into words, in the request's own objective; without ``unit`` words alone."""
-
-    def tell(number: int, value: float, best: float, bound: float) -> None:
-        scale = 1.0 if unit is None else unit
-        words = f"{value * scale:.6g}" if value < np.inf else "not better"
-        step = f"circulation {number}: {words} (proven so far: {bound * scale:.6g})"
-        known = unit is not None and best < np.inf
-        progress(Step(step, value=best * scale if known else None, bound=bound * scale if unit is not None else None))
-
-    return tell
-
-
 def _judge_held(space: Space, judge: Judge, request: Request, weights: Weights) -> Found:
     problem, circulation = space.problem, request.circulation
     assert circulation is not None
@@ -261,47 +249,23 @@ def _given(
             return _judge_held(space, judge, request, under)
         # Searches that find out which limit binds have other objectives: their figures would mislead.
         unit = weight_unit(request) if under is weights else None
-        return space.search(under, request, judge, None if progress is None else _telling(progress, unit))
+        return space.search(under, request, judge, None if progress is None else telling(progress, unit))
 
     found = find(weights)
     if found.best is None:
         if found.reason == "proven":
             room = 1e-6 if problem.fixed_allocation else request.gap
             raise explain(problem, request, weights, find, room, space.rounds.relaying)
-        raise _without_plan(found, request)
+        raise without_plan(found, request)
     optimised = ["heads", "trees", "uplinks"] + ([] if problem.fixed_allocation else ["allocation"])
     fixed = ["association"] + (["allocation"] if problem.fixed_allocation else [])
     (fixed if request.circulation is not None else optimised).insert(0, "circulation")
     return Certified(
         plan=space.plan(space.refined(found, weights, request.gap), "optimal"),
         bound=found.bound * weight_unit(request),
-        stop_reason=_reason(found, request.gap),
+        stop_reason=reason_in_words(found, request.gap),
         seconds=time.perf_counter() - started,
         optimised=tuple(optimised),
         fixed=tuple(fixed),
         limited=found.reason == "time limit",
     )
-
-
-def _without_plan(found: Found, request: Request) -> HffmError:
-    if found.reason == "undecided":
-        return LimitReachedError.one(
-            "--max-latency / --max-energy",
-            "no plan that keeps the limits was found, and none is proven impossible",
-            "loosen a limit slightly",
-        )
-    if found.reason == "time limit":
-        return LimitReachedError.one(
-            "--time-limit", f"no plan was found within {request.time_limit_s:g} s", "allow more time"
-        )
-    return LimitReachedError.one("optimal", f"the search ended without a plan: {found.reason}", "report this")
-
-
-def _reason(found: Found, gap: float) -> str:
-    assert found.best is not None
-    if found.reason != "proven":
-        return f"the {found.reason} ended the search"
-    closed = found.best.value - found.bound <= gap * abs(found.best.value) + 1e-15
-    if closed:
-        return f"gap closed after {found.proposals} circulation{'s' if found.proposals != 1 else ''}"
-    return "every circulation was judged; what remains is the duality gap inside the cells"

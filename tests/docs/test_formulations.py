@@ -17,10 +17,10 @@ from hffm_opt.solvers.formulations.allocation_cells import Cells
 from hffm_opt.solvers.formulations.allocation_cells_conic import StarProgram, star_batch
 from hffm_opt.solvers.formulations.allocation_phase import Objective, PhaseProblem
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.relay_program import horizon_of
 from hffm_opt.solvers.formulations.relay_start import Goal, starting_trees
 from hffm_opt.solvers.formulations.tree_problem import Direction, TreeProblem
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.schedule import build as build_schedule
 from hffm_opt.solvers.joint.states import possible_states

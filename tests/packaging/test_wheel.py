@@ -21,7 +21,10 @@ DATA = (
 
 
 def call(*command, cwd):
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    # A source tree that the caller put on the path would stand before the wheel.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    arguments = [str(part) for part in command]
+    done = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False, env=clean)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

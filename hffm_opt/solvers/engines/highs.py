@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hffm_opt.errors import InputError
 from hffm_opt.solvers.engines.file_names import Family, file_names, numbered
+from hffm_opt.solvers.engines.highs_interrupt import run_interruptibly
 from hffm_opt.solvers.engines.highs_outcome import (
     Floats,
     HighsOptions,
@@ -186,7 +187,7 @@ class HighsModel:
             solution.col_value = start.tolist()
             self._highs.setSolution(solution)
         began = time.perf_counter()
-        self._run()
+        run_interruptibly(self._highs, self._stop)
         return self._read(start, time.perf_counter() - began, is_mip=not relax and bool(self._integer.any()))
 
     def _configure(self, options: HighsOptions) -> None:
@@ -209,37 +210,6 @@ class HighsModel:
     def _interrupt_if_asked(self, event: Any) -> None:
         if self._stop.is_set():
             event.interrupt()
-
-    def _run(self) -> None:
-        """Run HiGHS beside the main thread, because a signal is only delivered while the main thread runs
-        Python.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            self._highs.run()
-            return
-
-        # Not `Thread.join`: interrupted while it waits, it takes a running thread for ended (CPython 3.11 and 3.12).
-        done = threading.Event()
-
-        def work() -> None:
-            try:
-                self._highs.run()
-                highspy.Highs.resetGlobalScheduler(False)
-            finally:
-                done.set()
-
-        self._stop.clear()
-        threading.Thread(target=work, daemon=True).start()
-        interrupted = False
-        while not done.is_set():
-            try:
-                done.wait(0.1)
-            except KeyboardInterrupt:
-                interrupted = True
-                self._stop.set()
-        if interrupted:
-            self._stop.clear()
-            raise KeyboardInterrupt
 
     def _read(self, start: Floats | None, seconds: float, *, is_mip: bool) -> HighsOutcome:
         info = self._highs.getInfo()

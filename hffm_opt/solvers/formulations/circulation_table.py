@@ -30,7 +30,8 @@ import numpy as np
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.problem.model import Bools, Ints, Problem
 from hffm_opt.problem.radio import Floats
-from hffm_opt.solvers.formulations.circulation import State, Weights, covering, takes_turns, twins
+from hffm_opt.solvers.formulations.covering import covering, takes_turns, twins
+from hffm_opt.solvers.formulations.weights import State, Weights
 
 MOST = 1_000_000
 """Rows up to which the table is used."""

@@ -21,8 +21,8 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import State, Weights
 from hffm_opt.solvers.formulations.circulation_table import MOST, CirculationTable, table_rows
+from hffm_opt.solvers.formulations.weights import State, Weights
 from hffm_opt.solvers.joint.association_bound import AssociationFloor
 from hffm_opt.solvers.joint.association_search import improved_association
 from hffm_opt.solvers.joint.states import all_states, first_at_cloud, states_of

@@ -18,8 +18,8 @@ from scipy.optimize import linprog
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.duals import Duals
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.phases import Point
 
 Shape = tuple[object, ...]

@@ -23,7 +23,7 @@ from dataclasses import replace
 
 from hffm_opt.plan.circulation import drift, uniform
 from hffm_opt.problem.model import Problem
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.search import Found
 from hffm_opt.solvers.joint.states import circulation_of
 

@@ -12,8 +12,8 @@ from hffm_opt.plan.model import CellPlan, Plan, ScenarioReference
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.engines.highs import HighsOptions
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.duals import Duals, Price
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.columns import Block, Column, mix_columns
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.rounds import RoundOptions

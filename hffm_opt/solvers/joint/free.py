@@ -10,7 +10,7 @@ from hffm_opt.plan.circulation import top_kind
 from hffm_opt.plan.model import CellPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.allocated import AllocatedRounds
 from hffm_opt.solvers.joint.blends import round_plan_of
 from hffm_opt.solvers.joint.generation import KEPT, Generation

@@ -17,8 +17,8 @@ import numpy as np
 
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.duals import Duals
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.allocated import HURRY, AllocatedRounds
 from hffm_opt.solvers.joint.blends import blended
 from hffm_opt.solvers.joint.cell_phases import Event, Route

@@ -24,7 +24,7 @@ from hffm_opt.solvers.formulations.allocation import Decisions
 from hffm_opt.solvers.formulations.allocation_conic import PhaseProgram, build
 from hffm_opt.solvers.formulations.allocation_phase import PhaseProblem
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.polish import cycle_latency, limit_rows, solo_phase
 from hffm_opt.solvers.joint.solo import Solo
 

@@ -11,7 +11,7 @@ import numpy as np
 from hffm_opt.errors import Finding, InfeasibleError
 from hffm_opt.plan.circulation import Tier, drift, uniform
 from hffm_opt.problem.model import Problem
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.relaying import Relaying
 from hffm_opt.solvers.joint.search import Found
 from hffm_opt.solvers.request import Request

@@ -16,7 +16,7 @@ from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.engines.highs import HighsModel, HighsOptions, Status
 from hffm_opt.solvers.engines.highs_builder import ModelBuilder
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.rounds import RoundOptions
 
 MOST_SECONDS = 1e4

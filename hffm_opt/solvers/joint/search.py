@@ -19,8 +19,9 @@ from hffm_opt.plan.circulation import drift
 from hffm_opt.problem.model import Problem
 from hffm_opt.solvers.engines.highs import HighsOptions, Status
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Master, MasterSolution, Weights
+from hffm_opt.solvers.formulations.circulation import Master, MasterSolution
 from hffm_opt.solvers.formulations.duals import Duals, Price
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.rounds import RoundChoice
 from hffm_opt.solvers.joint.states import State, circulation_of
 

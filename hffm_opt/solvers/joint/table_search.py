@@ -16,9 +16,9 @@ from hffm_opt.plan.circulation import Circulation
 from hffm_opt.problem.model import Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import State, Weights
 from hffm_opt.solvers.formulations.circulation_table import CirculationTable
 from hffm_opt.solvers.formulations.duals import Duals
+from hffm_opt.solvers.formulations.weights import State, Weights
 from hffm_opt.solvers.joint.search import EXCESS, Found, Judge, Judged, Tell
 from hffm_opt.solvers.joint.states import states_of
 

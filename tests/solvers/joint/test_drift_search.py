@@ -10,7 +10,7 @@ from accuracy_cases import CURVES
 from hffm_opt import random_scenario
 from hffm_opt.plan.circulation import drift
 from hffm_opt.problem import build_problem
-from hffm_opt.solvers.formulations.circulation import Weights
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.drift_search import halves, last_within, search_by_drift
 from hffm_opt.solvers.joint.search import Found, Judged
 from hffm_opt.solvers.joint.states import all_states, circulation_of

@@ -11,7 +11,8 @@ from hffm_opt.plan.circulation import uniform
 from hffm_opt.problem import build_problem
 from hffm_opt.solvers.engines.highs import HighsOptions
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Master, Weights
+from hffm_opt.solvers.formulations.circulation import Master
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.rounds import RoundChoice, RoundOptions, nondominated
 from hffm_opt.solvers.joint.schedule import best_schedule

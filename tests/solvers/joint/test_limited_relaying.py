@@ -14,7 +14,7 @@ from hffm_opt.plan import evaluate_plan
 from hffm_opt.plan.circulation import uniform
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.builtin import BUILTINS
-from hffm_opt.solvers.formulations.circulation import covering
+from hffm_opt.solvers.formulations.covering import covering
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.states import possible_states
 from hffm_opt.solvers.registry import solve

@@ -11,8 +11,8 @@ from hffm_opt.plan.circulation import drift
 from hffm_opt.problem import build_problem
 from hffm_opt.solvers import optimal as optimal_method
 from hffm_opt.solvers.formulations.calendar import Calendar
-from hffm_opt.solvers.formulations.circulation import Weights
 from hffm_opt.solvers.formulations.circulation_table import CirculationTable, table_rows
+from hffm_opt.solvers.formulations.weights import Weights
 from hffm_opt.solvers.joint.fixed import judge_with
 from hffm_opt.solvers.joint.fixed_rounds import FixedRounds
 from hffm_opt.solvers.joint.states import circulation_of, possible_states
