@@ -53,7 +53,6 @@ def run(setting: Setting, tell: Progress) -> Findings:
     targets = QUICK_TARGETS if setting.quick else TARGETS
     jobs: list[Job] = []
     for case in cases:
-        tell(f"planning {case.name}")
         made: dict[str, Plan] = {}
         jobs += [job for seed in setting.seeds for job in _jobs(case, training, seed, made)]
     found = list(_done(jobs, 1 if setting.quick else usable_cores(), tell))
