@@ -14,6 +14,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.model import Scenario
 from hffm_opt.training import execution_of, followers_of
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def run_loop(
     from hffm_opt import loop
     from hffm_opt.loop.closed import ClosedLoop
     from hffm_opt.loop.resume import begun_loop
+    from hffm_opt.placed import placed_scenario
 
     check_seed(seed)
     check_target(objective, target)
@@ -99,9 +101,9 @@ def run_loop(
         raise InputError.one("--replan-every", f"{replan_every} is below 1", "give a whole number of at least 1")
     execution = execution_of(device, precision, tensorboard, out)
     problem = problem_of(scenario)
-    if problem.scenario.learning.realign_every is not None:
-        message = "neurons are realigned in rounds in which all adapters meet, and plans of a loop may move these"
-        raise InputError.one("learning.realign_every", message, "leave it out, or train with one plan: hffm train")
+    if problem.scenario.specialise is not None:
+        problem = problem_of(placed_scenario(problem.scenario, seed=seed))
+    _refuse_unfit(problem.scenario)
     request = request_of(
         problem,
         objective=objective,
@@ -155,6 +157,16 @@ def run_loop(
 
     with followers_of(directory, tensorboard) as followers:
         return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+
+
+def _refuse_unfit(scenario: Scenario) -> None:
+    """Raise :class:`InputError` where a scenario asks for what goes by one plan only."""
+    one_plan = "leave it out, or train with one plan: hffm train"
+    if scenario.learning.realign_every is not None:
+        message = "neurons are realigned in rounds in which all adapters meet, and plans of a loop may move these"
+        raise InputError.one("learning.realign_every", message, one_plan)
+    if scenario.requests is not None:
+        raise InputError.one("requests", "they change who trains what during the run", one_plan)
 
 
 def loop_gap(problem: Problem) -> float:

@@ -182,6 +182,9 @@ def train_requests(
 
     check_seed(seed)
     given = problem_of(scenario).scenario
+    if given.changes is not None:
+        message = "rounds begin anew after each request, and changes count them throughout"
+        raise InputError.one("changes", message, "leave the changes or the requests out")
     stops = states_of(given)
     ends = [number for number, _ in stops]
     if rounds <= ends[-1]:

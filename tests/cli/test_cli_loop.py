@@ -9,6 +9,7 @@ import pytest
 import hffm_opt
 from hffm_opt.report import read_run
 from hffm_opt.scenario.changes import Changes, Leave
+from hffm_opt.scenario.requests import ModuleRequest, Requests
 from hffm_opt.serial import dump_yaml
 
 GONE = "device-0-1"
@@ -127,3 +128,18 @@ def test_neurons_are_not_realigned_in_a_loop(hffm, tmp_path, small):
     path.write_text(dump_yaml(scenario.model_copy(update={"learning": learning})))
     answer = hffm("loop", path, "--rounds", 2, "-o", tmp_path / "run")
     assert answer.code == 2 and "learning.realign_every" in answer.err and not (tmp_path / "run").exists()
+
+
+def test_requests_and_changes_do_not_go_together(hffm, tmp_path, changing):
+    """A loop keeps everybody's modules; requests are granted under one plan, in a network that stays."""
+    scenario = hffm_opt.load_scenario(changing)
+    data = scenario.devices[1].model_copy(update={"samples": {"digits": 4}})
+    asked = ModuleRequest(device=GONE, task="shapes", samples=4, round=2, deadline_s=1.0)
+    devices = (scenario.devices[0], data, *scenario.devices[2:])
+    scenario = scenario.model_copy(update={"devices": devices, "requests": Requests(asked=(asked,))})
+    path = tmp_path / "asking.yaml"
+    path.write_text(dump_yaml(scenario))
+    for command, told in (("loop", "requests"), ("train", "changes")):
+        answer = hffm(command, path, "--rounds", 4, "-o", tmp_path / "run")
+        assert answer.code == 2 and f"{told}: " in answer.err
+        assert not (tmp_path / "run").exists()
