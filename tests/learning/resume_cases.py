@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
 import run_cases
 from round_cases import chain_plan
 
+from hffm_opt.learning.one_round import run_round
 from hffm_opt.plan.circulation import Circulation, ModuleCirculation
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem import Problem, build_problem
@@ -33,3 +35,14 @@ def quick_problem() -> Problem:
 @cache
 def quick_plan() -> Plan:
     return chain_plan(quick_problem(), CIRCULATION)
+
+
+def interrupt(patched: pytest.MonkeyPatch, number: int) -> None:
+    """Let Ctrl-C come in a round."""
+
+    def interrupted(*arguments: object) -> None:
+        if arguments[2] == number:
+            raise KeyboardInterrupt
+        run_round(*arguments)  # type: ignore[arg-type]
+
+    patched.setattr("hffm_opt.learning.run.run_round", interrupted)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from resume_cases import quick_plan, quick_scenario
+from resume_cases import interrupt, quick_plan, quick_scenario
 
 from hffm_opt import api, loop
 from hffm_opt.errors import InputError
-from hffm_opt.learning import checkpoint, prepare, run
+from hffm_opt.learning import checkpoint, prepare
 from hffm_opt.learning.modules import StackedStates
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.serial import dump_json, dump_yaml, write_text
@@ -26,7 +26,7 @@ KILLED = """
 import json, os, signal, sys
 import torch
 from hffm_opt import api
-from hffm_opt.learning import checkpoint, run
+from hffm_opt.learning import checkpoint
 from hffm_opt.learning.backbones import load_backbone
 
 # Loading torch and transformers takes longer than the training: it is done once, in one thread, so that none is lost
@@ -77,14 +77,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def stop(monkeypatch: pytest.MonkeyPatch, out: Path, number: int, **options: object) -> None:
     """Run until Ctrl-C in a round."""
     with monkeypatch.context() as patched:
-        run_round = run.run_round
-
-        def interrupted(*arguments: object) -> object:
-            if arguments[2] == number:
-                raise KeyboardInterrupt
-            return run_round(*arguments)  # type: ignore[arg-type]
-
-        patched.setattr(run, "run_round", interrupted)
+        interrupt(patched, number)
         train(out, **options)
 
 
@@ -301,14 +294,7 @@ def test_what_baselines_keep_from_round_to_round(
 
     train_so(tmp_path / "whole")
     with monkeypatch.context() as patched:
-        run_round = run.run_round
-
-        def interrupted(*arguments: object) -> object:
-            if arguments[2] == 4:
-                raise KeyboardInterrupt
-            return run_round(*arguments)  # type: ignore[arg-type]
-
-        patched.setattr(run, "run_round", interrupted)
+        interrupt(patched, 4)
         train_so(tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint").is_dir()
     train_so(tmp_path / "run", resume=True)
