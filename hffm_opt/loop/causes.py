@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from hffm_opt.scenario.conditions import Conditions
+from hffm_opt.scenario.conditions import Conditions, factor_of_link
 from hffm_opt.units import linear_to_db
 
 NOTICED_DB = 0.1
@@ -42,8 +42,7 @@ def _presence(before: Conditions, now: Conditions) -> Iterator[str]:
 
 
 def _links(before: Conditions, now: Conditions) -> Iterator[str]:
-    old = {(item.source, item.target): item.factor for item in before.gains}
-    new = {(item.source, item.target): item.factor for item in now.gains}
+    old, new = factor_of_link(before.gains), factor_of_link(now.gains)
     failed, back, changed = [], [], []
     for pair in sorted({*old, *new}):
         was, is_now = old.get(pair, 1.0), new.get(pair, 1.0)

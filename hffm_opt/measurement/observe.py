@@ -20,10 +20,10 @@ import numpy as np
 
 from hffm_opt.plan.circulation import kind_of_round, top_kind
 from hffm_opt.plan.model import Arc, Plan
-from hffm_opt.plan.nominal import band_of
-from hffm_opt.problem.model import Cell, Problem
-from hffm_opt.scenario.conditions import Conditions, ModuleDivergence
-from hffm_opt.scenario.model import CLOUD, LinkGain, Scenario
+from hffm_opt.plan.nominal import band_of, gain_of
+from hffm_opt.problem.model import Problem
+from hffm_opt.scenario.conditions import Conditions, ModuleDivergence, factor_of_link, gains_of
+from hffm_opt.scenario.model import CLOUD, Scenario
 from hffm_opt.trace.ledger import LedgerEntry
 from hffm_opt.trace.model import RoundRecord
 
@@ -77,26 +77,18 @@ def fading_of_bands(problem: Problem, gains: Gains) -> dict[str, float]:
     ratios: defaultdict[str, list[float]] = defaultdict(list)
     for (source, target), (band, gain) in gains.items():
         cell = cells[source if source in cells else target]
-        believed = _believed(cell, source, target)
+        believed = gain_of(cell, source, target)
         if believed > 0 and gain > 0:
             ratios[band].append(float(np.log(gain / believed)))
     means = {band: float(np.exp(np.mean(each))) for band, each in ratios.items()}
     return {band: 1.0 if abs(mean - 1.0) < STEADY else mean for band, mean in means.items()}
 
 
-def _believed(cell: Cell, source: str, target: str) -> float:
-    if target == cell.edge.name:
-        return float(cell.uplink_gain[cell.names.index(source)])
-    if source == cell.edge.name:
-        return float(cell.downlink_gain[cell.names.index(target)])
-    return float(cell.d2d_gain[cell.names.index(source), cell.names.index(target)])
-
-
 def with_fading(problem: Problem, conditions: Conditions, factors: Mapping[str, float]) -> Conditions:
     """Return conditions with all links of each band scaled."""
     if all(factor == 1.0 for factor in factors.values()):
         return conditions
-    gains = {(item.source, item.target): item.factor for item in conditions.gains}
+    gains = factor_of_link(conditions.gains)
     for cell in problem.cells:
         nodes = (*cell.names, cell.edge.name)
         for source in nodes:
@@ -104,10 +96,7 @@ def with_fading(problem: Problem, conditions: Conditions, factors: Mapping[str, 
                 if source != target:
                     factor = factors.get(band_of(cell, source, target), 1.0)
                     gains[source, target] = gains.get((source, target), 1.0) * factor
-    items = sorted(gains.items())
-    return conditions.model_copy(
-        update={"gains": tuple(LinkGain(source=a, target=b, factor=value) for (a, b), value in items)}
-    )
+    return conditions.model_copy(update={"gains": gains_of(dict(sorted(gains.items())))})
 
 
 def measured_divergence(scenario: Scenario, rounds: Sequence[RoundRecord]) -> tuple[ModuleDivergence, ...]:

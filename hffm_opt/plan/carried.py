@@ -15,6 +15,7 @@ import numpy as np
 
 from hffm_opt.plan.circulation import Tier, tiers, top_kind
 from hffm_opt.plan.model import Arc, CellPlan, Plan, RoundPlan, ScenarioReference, Tree
+from hffm_opt.plan.nominal import gain_of
 from hffm_opt.plan.rounds import owners_at
 from hffm_opt.problem.model import Bools, Cell, Ints, Problem
 from hffm_opt.scenario.model import CLOUD
@@ -93,13 +94,7 @@ def _trees(plan: RoundPlan) -> Iterator[Tree]:
 
 
 def _carries(cell: Cell, arc: Arc) -> bool:
-    if CLOUD in (arc.source, arc.target):
-        return True
-    if arc.target == cell.edge.name:
-        return bool(cell.uplink_gain[cell.names.index(arc.source)] > 0)
-    if arc.source == cell.edge.name:
-        return bool(cell.downlink_gain[cell.names.index(arc.target)] > 0)
-    return bool(cell.d2d_gain[cell.names.index(arc.source), cell.names.index(arc.target)] > 0)
+    return CLOUD in (arc.source, arc.target) or gain_of(cell, arc.source, arc.target) > 0
 
 
 def _lost(problem: Problem, cell: Cell, tree: Tree, outward: bool) -> set[str]:

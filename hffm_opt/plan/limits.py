@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hffm_opt.errors import Finding
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Arc, Plan, RoundPlan, Tree
-from hffm_opt.plan.nominal import band_of, power_cap_w
+from hffm_opt.plan.nominal import band_of, gain_of, power_cap_w
 from hffm_opt.plan.relaying import relaying_violations
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.scenario.model import CLOUD
@@ -59,14 +59,9 @@ def _round_violations(problem: Problem, cell: Cell, plan: RoundPlan, path: str) 
 def link_limits(problem: Problem, cell: Cell, arc: Arc) -> tuple[str, float, float, float]:
     """Return band, gain, power cap in W and bandwidth in Hz of an arc."""
     band = band_of(cell, arc.source, arc.target)
-    if band == "uplink":
-        gain = cell.uplink_gain[cell.names.index(arc.source)]
-    elif band == "downlink":
-        gain = cell.downlink_gain[cell.names.index(arc.target)]
-    else:
-        gain = cell.d2d_gain[cell.names.index(arc.source), cell.names.index(arc.target)]
+    gain = gain_of(cell, arc.source, arc.target)
     cap = power_cap_w(problem, cell, arc.source, arc.target)
-    return band, float(gain), cap, float(getattr(cell.edge, f"{band}_bandwidth_hz"))
+    return band, gain, cap, float(getattr(cell.edge, f"{band}_bandwidth_hz"))
 
 
 def _tree_violations(problem: Problem, cell: Cell, tree: Tree, path: str) -> Iterator[Finding]:

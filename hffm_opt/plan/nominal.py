@@ -17,6 +17,15 @@ def band_of(cell: Cell, source: str, target: str) -> str:
     return "downlink" if source == cell.edge.name else "d2d"
 
 
+def gain_of(cell: Cell, source: str, target: str) -> float:
+    """Return the power gain of a radio link of a cell."""
+    if target == cell.edge.name:
+        return float(cell.uplink_gain[cell.names.index(source)])
+    if source == cell.edge.name:
+        return float(cell.downlink_gain[cell.names.index(target)])
+    return float(cell.d2d_gain[cell.names.index(source), cell.names.index(target)])
+
+
 def power_cap_w(problem: Problem, cell: Cell, source: str, target: str) -> float:
     """Return the power limit of a radio link in W."""
     if source == cell.edge.name:

@@ -6,7 +6,7 @@ One type serves for what is true (:func:`conditions_at`) and for what is believe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -16,6 +16,7 @@ from hffm_opt.scenario.drawn import drawn_changes
 from hffm_opt.scenario.frozen import Frozen
 from hffm_opt.scenario.model import Device, LinkGain, Radio, Scenario
 from hffm_opt.seeds import derive_entropy
+from hffm_opt.units import db_to_linear
 
 SEED_BITS = 62
 
@@ -98,14 +99,28 @@ def under(scenario: Scenario, conditions: Conditions) -> Scenario:
 def _radio(given: Radio | None, conditions: Conditions) -> Radio | None:
     """Return a scenario's own factors times those of the conditions; the draw of a round goes before its own."""
     stated = Radio() if given is None else given
-    factors = {(item.source, item.target): item.factor for item in stated.gains}
-    for item in conditions.gains:
-        factors[item.source, item.target] = factors.get((item.source, item.target), 1.0) * item.factor
+    factors = factor_of_link(stated.gains)
+    for pair, factor in factor_of_link(conditions.gains).items():
+        factors[pair] = factors.get(pair, 1.0) * factor
     draw = stated.draw if conditions.draw is None else conditions.draw
     if not factors and draw is None:
         return None
-    gains = tuple(LinkGain(source=a, target=b, factor=value) for (a, b), value in factors.items())
-    return Radio(gains=gains, draw=draw)
+    return Radio(gains=gains_of(factors), draw=draw)
+
+
+def factor_of_link(gains: Iterable[LinkGain]) -> dict[tuple[str, str], float]:
+    """Return the factors of gains by (source, target)."""
+    return {(item.source, item.target): item.factor for item in gains}
+
+
+def gains_of(factors: Mapping[tuple[str, str], float]) -> tuple[LinkGain, ...]:
+    """Return the gains of factors by (source, target), in their order: the inverse of :func:`factor_of_link`.
+
+    Example:
+        >>> factor_of_link(gains_of({("device-0", "edge-0"): 0.5}))
+        {('device-0', 'edge-0'): 0.5}
+    """
+    return tuple(LinkGain(source=a, target=b, factor=value) for (a, b), value in factors.items())
 
 
 def conditions_at(scenario: Scenario, number: int) -> Conditions:
@@ -121,7 +136,7 @@ def conditions_at(scenario: Scenario, number: int) -> Conditions:
     gone: set[str] = set()
     for change in _in_force(all_changes(scenario), number):
         if isinstance(change, Fade | Fail):
-            factor = 10 ** (-change.loss_db / 10) if isinstance(change, Fade) else 0.0
+            factor = db_to_linear(-change.loss_db) if isinstance(change, Fade) else 0.0
             for pair in _pairs(scenario, change):
                 gains[pair] = gains.get(pair, 1.0) * factor
         elif isinstance(change, Slow):
@@ -129,7 +144,7 @@ def conditions_at(scenario: Scenario, number: int) -> Conditions:
         else:
             gone.add(change.device)
     return Conditions(
-        gains=tuple(LinkGain(source=a, target=b, factor=value) for (a, b), value in sorted(gains.items())),
+        gains=gains_of(dict(sorted(gains.items()))),
         speeds=tuple(CpuSpeed(device=name, factor=value) for name, value in sorted(speeds.items())),
         absent=tuple(sorted(gone)),
         draw=_draw(scenario.name, changes.seed, number) if changes.fading else None,
@@ -145,7 +160,7 @@ def all_changes(scenario: Scenario) -> tuple[Change, ...]:
     changes = scenario.changes
     if changes is None:
         return ()
-    return (*changes.events, *(drawn_changes(scenario) if changes.drawn else ()))
+    return (*changes.events, *drawn_changes(scenario))
 
 
 def _in_force(changes: tuple[Change, ...], number: int) -> Iterator[Change]:
