@@ -19,6 +19,7 @@ from hffm_opt.learning.aggregation import sample_weights
 from hffm_opt.learning.modules.states import StackedStates
 from hffm_opt.plan.circulation import Tier, kind_of_round, top_kind
 from hffm_opt.plan.model import Plan
+from hffm_opt.plan.schedule import in_force
 from hffm_opt.problem.model import Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.trace.model import Divergence
@@ -71,7 +72,7 @@ def _scatter(problem: Problem, state: Mapping[str, Tensor], weights: Floats) -> 
 def rounds_since(plans: Sequence[tuple[int, Plan]], module: int, number: int, tier: Tier) -> int:
     """Return the rounds of training up to a round, since a tier or a deeper one last averaged a module before it."""
     for before in range(number - 1, 0, -1):
-        plan = next(plan for first, plan in reversed(plans) if first <= before)
+        plan = in_force(plans, before)
         kind = kind_of_round(before, top_kind(plan.circulation))
         if plan.circulation[module].tier_in_kind(kind) >= tier:
             return number - before

@@ -23,7 +23,7 @@ from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.plan.model import Plan
 from hffm_opt.trace.course import Course, SoFar
-from hffm_opt.trace.model import AccuracyRecord, Broadcast, Phase, TierName
+from hffm_opt.trace.model import AccuracyRecord, Broadcast, Phase, TierName, plans_of
 from hffm_opt.units import bytes_to_bit
 
 _TIER_NAMES: dict[Tier, TierName] = {Tier.LOCAL: "local", Tier.D2D: "d2d", Tier.EDGE: "edge", Tier.CLOUD: "cloud"}
@@ -55,7 +55,7 @@ def run_round(
     told: dict[str, object] = {"loss": _mean_loss(update), "load": _mean_load(update)}
     told |= {"sat_out": force.sat_out, "participation": force.participation}
     if looks:
-        plans = [(1, run.engine.plan), *((revision.round, revision.plan) for revision in now.revisions)]
+        plans = plans_of(run.engine.plan, now.revisions)
         told["divergence"] = divergences(engine.problem, update.states, plans, number)
     record = result.record.model_copy(update=told)
     if evaluate and engine.tier(number) != Tier.LOCAL:

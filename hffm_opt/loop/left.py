@@ -13,7 +13,7 @@ from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.learning_curve import Floats, LearningCurve
 from hffm_opt.trace.course import SoFar
-from hffm_opt.trace.model import Goal
+from hffm_opt.trace.model import Goal, plans_of
 
 
 class CurveFromHere(LearningCurve):
@@ -57,8 +57,7 @@ class WhatIsLeft:
         """
         if goal.target is None:
             return cls(goal, budget)
-        plans = [(1, first), *((each.round, each.plan) for each in so_far.revisions)]
-        points = points_of(problem, plans, so_far.rounds, so_far.accuracy)
+        points = points_of(problem, plans_of(first, so_far.revisions), so_far.rounds, so_far.accuracy)
         fitted = learned(problem, points)
         done = float(points.progress(fitted.curve)[-1])
         reached = bool(points.accuracy) and max(points.accuracy) >= goal.target

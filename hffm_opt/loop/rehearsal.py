@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hffm_opt.plan.carried import carried_out
 from hffm_opt.plan.circulation import kind_of_round, top_kind
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.schedule import RunCost, Stretch, stretches_cost
+from hffm_opt.plan.schedule import CarriedRounds, RunCost, stretches_cost
 from hffm_opt.trace.course import Course, SoFar
 from hffm_opt.trace.ledger import LedgerColumns
 from hffm_opt.trace.model import Look, Revision, RoundRecord
@@ -34,16 +33,14 @@ def rehearse(plan: Plan, rounds: int, course: Course) -> Rehearsal:
         rounds: how many rounds.
         course: the network, and who looks at the plan.
     """
-    stretches: list[Stretch] = []
+    met = CarriedRounds()
     records: list[RoundRecord] = []
     looks: list[Look] = []
     revisions: list[Revision] = []
     ledger = LedgerColumns()
     for number in range(1, rounds + 1):
         plan = revisions[-1].plan if revisions else plan
-        network = course.network(number)
-        carried = carried_out(network, plan)
-        stretches.append(Stretch(number, carried.problem, carried.plan, network))
+        carried = met.add(number, course.network(number), plan)
         records.append(
             RoundRecord(
                 round=number,
@@ -60,5 +57,5 @@ def rehearse(plan: Plan, rounds: int, course: Course) -> Rehearsal:
             looks.append(look)
             revisions += [] if revision is None else [revision]
     told = {each.round - 1: each.notice_bits for each in revisions if each.notice_bits}
-    cost = stretches_cost(stretches, rounds, told=told)
+    cost = stretches_cost(met.stretches, rounds, told=told)
     return Rehearsal(tuple(looks), tuple(revisions), cost, sum(record.participation for record in records))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from hffm_opt.measurement.model import after_averages
 from hffm_opt.measurement.run_points import RunPoints
 from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit
 from hffm_opt.plan.accuracy import default_curve
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Plan
+from hffm_opt.plan.schedule import in_force
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.model import AccuracyRecord, RoundRecord
 
@@ -37,15 +39,14 @@ def points_of(
     return RunPoints(
         rounds=tuple(means),
         accuracy=tuple(means.values()),
-        drift=tuple(next(value for start, value in reversed(phi) if start <= each.round) for each in rounds),
+        drift=tuple(in_force(phi, each.round) for each in rounds),
         share=tuple(each.participation for each in rounds),
     )
 
 
 def mean_accuracies(records: Sequence[AccuracyRecord]) -> dict[int, float]:
     """Return the mean over tasks right after the averages of each round; of all rounds, where there is no average."""
-    averaged = [each for each in records if each.phase == "after-average"] or records
     found: defaultdict[int, list[float]] = defaultdict(list)
-    for each in averaged:
+    for each in after_averages(records):
         found[each.round].append(each.accuracy)
     return {number: sum(values) / len(values) for number, values in sorted(found.items())}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hffm_opt.errors import InputError
-from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
+from hffm_opt.measurement.model import Costs, CurvePoint, Measurement, after_averages
 from hffm_opt.measurement.replans import promised, replayed
 from hffm_opt.measurement.savings import replans_of
 from hffm_opt.plan.model import Plan
+from hffm_opt.plan.schedule import RunCost
 from hffm_opt.problem.model import Problem
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import AccuracyRecord, Trace
@@ -33,8 +34,7 @@ def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
         )
     if not trace.rounds:
         raise InputError.one("trace.rounds", "the run has no complete round", "run at least one round")
-    cost = promised(problem, plan, trace)
-    predicted = Costs(latency_s=cost.latency_s, energy_j=cost.energy_j, bits=cost.bits)
+    predicted = _costs(promised(problem, plan, trace))
     measured = ledger_costs(trace.ledger)
     curve = accuracy_curve(trace.accuracy)
     headline = _headline(curve, {record.round: record.kind for record in trace.rounds})
@@ -64,9 +64,10 @@ def measure(problem: Problem, plan: Plan, trace: Trace) -> Measurement:
 
 
 def _explained(problem: Problem, plan: Plan, trace: Trace) -> Costs | None:
-    if problem.scenario.changes is None:
-        return None
-    cost = replayed(problem, plan, trace)
+    return None if problem.scenario.changes is None else _costs(replayed(problem, plan, trace))
+
+
+def _costs(cost: RunCost) -> Costs:
     return Costs(latency_s=cost.latency_s, energy_j=cost.energy_j, bits=cost.bits)
 
 
@@ -103,8 +104,7 @@ def _headline(curve: tuple[CurvePoint, ...], kinds: dict[int, int]) -> CurvePoin
 
     Periods are nested, so the rarest rounds average the most modules, and each as deeply as it ever is.
     """
-    averaged = [point for point in curve if point.phase == "after-average"]
-    return max(averaged or curve, key=lambda point: (kinds[point.round], point.round), default=None)
+    return max(after_averages(curve), key=lambda point: (kinds[point.round], point.round), default=None)
 
 
 def _before(curve: tuple[CurvePoint, ...], headline: CurvePoint | None) -> CurvePoint | None:

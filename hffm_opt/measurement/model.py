@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 from hffm_opt.scenario.model import Frozen
-from hffm_opt.trace.model import Phase, Share, TierName
+from hffm_opt.trace.model import AccuracyRecord, Phase, Share, TierName
 
 
 class Costs(Frozen):
@@ -30,6 +31,14 @@ class CurvePoint(Frozen):
     def mean(self) -> float:
         """Mean accuracy over the tasks."""
         return sum(self.accuracy.values()) / len(self.accuracy)
+
+
+PointT = TypeVar("PointT", CurvePoint, AccuracyRecord)
+
+
+def after_averages(points: Sequence[PointT]) -> Sequence[PointT]:
+    """Return the points right after an average, by which a run is judged; all of them where there are none."""
+    return [point for point in points if point.phase == "after-average"] or points
 
 
 class Target(Frozen):
@@ -96,8 +105,7 @@ class Measurement(Frozen):
         In a run that never averages every point counts. None where it never did. Accuracies are known only where the
         run was evaluated.
         """
-        averaged = [point for point in self.curve if point.phase == "after-average"]
-        for point in averaged or self.curve:
+        for point in after_averages(self.curve):
             if point.mean >= accuracy:
                 return Target(accuracy=accuracy, round=point.round, latency_s=point.clock_s, energy_j=point.energy_j)
         return None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hffm_opt.plan.carried import Carried, carried_out
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.schedule import RunCost, Stretch, stretches_cost
+from hffm_opt.plan.schedule import CarriedRounds, RunCost, Stretch, in_force, stretches_cost
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.conditions import Conditions, conditions_at, under
@@ -55,17 +54,11 @@ def effective_cost(network: Callable[[int], Problem], plan: Plan, rounds: Sequen
     """
     if not rounds:
         return 0.0, 0.0
-    taught, stretches = 0.0, list[Stretch]()
-    last: tuple[Problem, Carried] | None = None
-    for number in rounds:
-        now = network(number)
-        if last is None or last[0] is not now:
-            last = now, carried_out(now, plan)
-            stretches.append(Stretch(number, last[1].problem, last[1].plan, now))
-        taught += last[1].participation
+    carried = CarriedRounds()
+    taught = sum(carried.add(number, network(number), plan).participation for number in rounds)
     if taught <= 0:
         return float("inf"), float("inf")
-    cost = stretches_cost(stretches, rounds[-1], start=rounds[0])
+    cost = stretches_cost(carried.stretches, rounds[-1], start=rounds[0])
     return cost.latency_s / taught, cost.energy_j / taught
 
 
@@ -95,13 +88,7 @@ def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
 
     Broadcasts of realigned neurons are counted with the rest.
     """
-    network, plans, stretches = TrueNetwork(problem), trace.plans(first), []
-    last: tuple[Problem, Plan] | None = None
+    network, plans, carried = TrueNetwork(problem), trace.plans(first), CarriedRounds()
     for number in range(1, len(trace.rounds) + 1):
-        plan = next(plan for start, plan in reversed(plans) if start <= number)
-        now = network.at(number)
-        if last is None or last[0] is not now or last[1] is not plan:
-            carried = carried_out(now, plan)
-            stretches.append(Stretch(number, carried.problem, carried.plan, now))
-            last = (now, plan)
-    return stretches_cost(stretches, len(trace.rounds), *_sent(trace))
+        carried.add(number, network.at(number), in_force(plans, number))
+    return stretches_cost(carried.stretches, len(trace.rounds), *_sent(trace))

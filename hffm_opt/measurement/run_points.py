@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hffm_opt.errors import InputError
-from hffm_opt.measurement.model import Measurement
+from hffm_opt.measurement.model import Measurement, after_averages
 from hffm_opt.scenario.learning_curve import Floats, LearningCurve
 
 
@@ -75,8 +75,7 @@ class RunPoints:
         if phi.shape not in ((1,), (measurement.rounds,)):
             message = f"Phi has the shape {phi.shape} for a run of {measurement.rounds} rounds"
             raise InputError.one("points.drift", message, "give one number for each round, or one for all")
-        averaged = [point for point in measurement.curve if point.phase == "after-average"]
-        points = averaged or measurement.curve
+        points = after_averages(measurement.curve)
         return cls(
             tuple(point.round for point in points),
             tuple(point.mean for point in points),

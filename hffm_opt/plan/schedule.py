@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from hffm_opt.plan.broadcast import broadcast_cost
+from hffm_opt.plan.carried import Carried, carried_out
 from hffm_opt.plan.circulation import kind_of_round
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.notice import notices
 from hffm_opt.plan.referee import kind_costs, walk
 from hffm_opt.problem.model import Problem
+
+InForceT = TypeVar("InForceT")
+
+
+def in_force(since: Sequence[tuple[int, InForceT]], number: int) -> InForceT:
+    """Return what is in force in a round, given what took over from which round on, in order.
+
+    Example:
+        >>> in_force([(1, "star"), (5, "tree")], 4), in_force([(1, "star"), (5, "tree")], 5)
+        ('star', 'tree')
+    """
+    return next(what for first, what in reversed(since) if first <= number)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,25 @@ class Stretch:
     def listeners(self) -> Problem:
         """The network whose owners are told of plans."""
         return self.problem if self.network is None else self.network
+
+
+class CarriedRounds:
+    """Consecutive rounds as stretches: plans are carried out anew only where plan or network is another object.
+
+    ``stretches`` are those of the rounds so far, as :func:`stretches_cost` takes them.
+    """
+
+    def __init__(self) -> None:
+        self.stretches: list[Stretch] = []
+        self._last: tuple[Problem, Plan, Carried] | None = None
+
+    def add(self, number: int, network: Problem, plan: Plan) -> Carried:
+        """Add the next round; return the plan as the network carries it out."""
+        if self._last is None or self._last[0] is not network or self._last[1] is not plan:
+            carried = carried_out(network, plan)
+            self._last = network, plan, carried
+            self.stretches.append(Stretch(number, carried.problem, carried.plan, network))
+        return self._last[2]
 
 
 def run_cost(problem: Problem, plan: Plan, rounds: int) -> RunCost:

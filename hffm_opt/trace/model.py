@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -157,6 +158,11 @@ class Revision(Frozen):
     notice_bits: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
 
+def plans_of(first: Plan, revisions: Iterable[Revision]) -> tuple[tuple[int, Plan], ...]:
+    """Return the plans of a run that began with ``first``, each with the round from which it was in force."""
+    return ((1, first), *((revision.round, revision.plan) for revision in revisions))
+
+
 class Look(Frozen):
     """A look between two rounds: whether another plan would pay from ``round`` on, and why it was or was not adopted.
 
@@ -205,7 +211,7 @@ class Trace(Frozen):
 
     def plans(self, first: Plan) -> tuple[tuple[int, Plan], ...]:
         """Return all plans of the run, which began with ``first``, each with the round from which it was in force."""
-        return ((1, first), *((revision.round, revision.plan) for revision in self.revisions))
+        return plans_of(first, self.revisions)
 
     @property
     def complete(self) -> bool:
