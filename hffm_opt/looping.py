@@ -150,7 +150,7 @@ def run_loop(
             execution=execution,
             max_memory_bytes=max_memory_bytes,
             tell=tell,
-            course=ClosedLoop(problem, plan, rounds, goal, again, tell or _silent),
+            course=ClosedLoop(problem, plan, rounds, goal, again, tell or (lambda _: None)),
             begin=begin,
             followers=followers,
         )
@@ -172,10 +172,6 @@ def _refuse_unfit(scenario: Scenario) -> None:
 def loop_gap(problem: Problem) -> float:
     """Return the gap at which plans of a loop stop by default."""
     return GAP_FIXED if problem.fixed_allocation else GAP_ALLOCATED
-
-
-def _silent(_: str) -> None:
-    """Tell nobody."""
 
 
 def goal_of(request: Request, replan_every: int) -> Goal:

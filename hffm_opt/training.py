@@ -233,12 +233,10 @@ def _begun(problem: Problem, out: Path | None, overwrite: bool, given: Plan | Ou
     """Return the directory of a run to resume and the outcome with which it was begun."""
     from hffm_opt import loop
 
-    if out is None or overwrite:
-        message = "both are given" if overwrite else "there is no directory to resume from"
-        raise InputError.one("--resume / --overwrite" if overwrite else "--resume", message, "give -o RUN --resume")
-    outcome = loop.begun_outcome(problem, out)
+    directory = loop.resumed_directory(out, overwrite)
+    outcome = loop.begun_outcome(problem, directory)
     asked = given.plan if isinstance(given, Outcome) else given
     if asked is not None and asked != outcome.plan:
         message = f"the run there was begun with another plan ('{outcome.plan.method}')"
-        raise InputError.one(str(out), message, "leave the plan out, or give another directory")
-    return out, outcome
+        raise InputError.one(str(directory), message, "leave the plan out, or give another directory")
+    return directory, outcome

@@ -11,6 +11,7 @@ from hffm_opt.loop.once import (
     claim_directory,
     finished_run,
     refuse_impossible,
+    resumed_directory,
     run_once,
     save_run,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "claim_directory",
     "finished_run",
     "refuse_impossible",
+    "resumed_directory",
     "run_once",
     "save_run",
 ]

@@ -167,6 +167,18 @@ def claim_directory(directory: Path, overwrite: bool) -> Path:
     return directory
 
 
+def resumed_directory(directory: Path | None, overwrite: bool) -> Path:
+    """Return the directory of a run to resume.
+
+    Raises:
+        InputError: none is given, or it is to be overwritten, too.
+    """
+    if directory is None or overwrite:
+        message = "both are given" if overwrite else "there is no directory to resume from"
+        raise InputError.one("--resume / --overwrite" if overwrite else "--resume", message, "give -o RUN --resume")
+    return directory
+
+
 def begin_run(problem: Problem, outcome: Outcome, directory: Path) -> None:
     """Write what a run is to do, in place of what the directory holds."""
     for name in (*FILES, METRICS_TABLE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hffm_opt.errors import InputError
-from hffm_opt.loop.once import begun_outcome, finished_run
+from hffm_opt.loop.once import begun_outcome, finished_run, resumed_directory
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.problem.model import Problem
 from hffm_opt.report.run import Run
@@ -20,9 +20,7 @@ def begun_loop(
     Raises:
         InputError: there is none, or it differs from what is asked for.
     """
-    if directory is None or overwrite:
-        message = "both are given" if overwrite else "there is no directory to resume from"
-        raise InputError.one("--resume / --overwrite" if overwrite else "--resume", message, "give -o RUN --resume")
+    directory = resumed_directory(directory, overwrite)
     outcome = begun_outcome(problem, directory)
     finished = finished_run(directory, rounds, seed, precision, Algorithm())
     if finished is not None and finished.trace.header.goal != goal:
