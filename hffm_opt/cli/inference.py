@@ -11,7 +11,6 @@ from hffm_opt.cli import options, screen
 from hffm_opt.cli.planning_for import Asked
 from hffm_opt.errors import InputError
 
-INFEASIBLE = 3
 _WEIGHTS = {"latency": (1.0, 0.0), "energy": (0.0, 1.0)}
 
 
@@ -46,7 +45,7 @@ def plan_inference(asked: Asked) -> int:
             more = () if asked.exits is None else ("--exits", asked.exits)
             next_call = screen.command("infer", asked.scenario, "--plan", asked.out, *more)
             screen.note(f"Written to {asked.out}. Next: {next_call}")
-    return 0 if outcome.feasible else INFEASIBLE
+    return 0 if outcome.feasible else screen.INFEASIBLE
 
 
 def infer(

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-INFEASIBLE = 3
 Planned = tuple["BaseModel", "tuple[RenderableType, ...]", bool]
 
 
@@ -67,4 +66,4 @@ def _plan(asked: Asked, purpose: str, planned: Callable[..., Planned]) -> int:
         screen.show(*shown)
         if asked.out is not None:
             screen.note(f"Written to {asked.out}.")
-    return 0 if feasible else INFEASIBLE
+    return 0 if feasible else screen.INFEASIBLE

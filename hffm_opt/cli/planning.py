@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FRONT, FOR = "Latency-energy front", "Beyond training"
 PAPER_DRAWS = 200
-INFEASIBLE = 3
 
 
 def plan(
@@ -180,7 +179,7 @@ def plan(
         if out is not None:
             next_call = screen.command("train", scenario, "--plan", out, "--rounds", 16)
             screen.note(f"Written to {out}. Next: {next_call}")
-    return 0 if outcome.feasible else INFEASIBLE
+    return 0 if outcome.feasible else screen.INFEASIBLE
 
 
 def _write_programs(scenario: Scenario, outcome: Outcome, directory: Path) -> None:
