@@ -11,7 +11,8 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.inference.model import ClassPlan, InferenceOutcome, InferencePlan
 from hffm_opt.plan.inference.network import InferenceProblem
 from hffm_opt.plan.inference.referee import evaluate_inference
-from hffm_opt.plan.outcome import Status, relative_gap
+from hffm_opt.plan.outcome import Status
+from hffm_opt.solvers.certificate import certificate
 
 OPTIMAL, GREEDY = "optimal", "greedy"
 DEFAULT_GAP = 1e-4
@@ -93,10 +94,7 @@ def _certified(
     if bound is not None:
         if not verdict.feasible:
             raise RuntimeError(f"{method}: the referee refuses the placement it proved: {verdict.violations[0]}")
-        if bound > value * (1 + 1e-6) + 1e-12:
-            raise RuntimeError(f"{method}: proven bound {bound!r} exceeds the referee's value {value!r}")
-        bound = min(bound, value)
-        gap = relative_gap(value, bound)
+        bound, gap = certificate(method, value, bound)
         status = "optimal" if gap <= tolerance * (1 + 1e-6) + 1e-9 else "limit" if limited else "feasible"
     return InferenceOutcome(
         method=method,

@@ -9,10 +9,10 @@ import numpy as np
 
 from hffm_opt.errors import InfeasibleError, InputError, LimitReachedError
 from hffm_opt.plan.model import ScenarioReference
-from hffm_opt.plan.outcome import relative_gap
 from hffm_opt.plan.placement import Fetch, PlacementPlan, PlacementProblem, evaluate_placement
 from hffm_opt.problem.model import Bools
 from hffm_opt.seeds import derive
+from hffm_opt.solvers.certificate import certificate
 from hffm_opt.solvers.engines.highs_outcome import Status
 from hffm_opt.solvers.engines.pyomo_engine import solve_model
 from hffm_opt.solvers.formulations.placement import Placed, build, read
@@ -137,9 +137,7 @@ def _certified(
         return plan.model_copy(update=figures | {"status": "infeasible", "stop_reason": str(cost.violations[0])})
     figures["objective"] = cost.value
     if bound is not None:
-        if bound > cost.value * (1 + 1e-6) + 1e-12:
-            raise RuntimeError(f"{method}: proven bound {bound!r} exceeds the referee's value {cost.value!r}")
-        left = relative_gap(cost.value, min(bound, cost.value))
+        bound, left = certificate(method, cost.value, bound)
         proven = left <= gap * (1 + 1e-6) + 1e-9
-        figures |= {"bound": min(bound, cost.value), "gap": left, "status": "optimal" if proven else "limit"}
+        figures |= {"bound": bound, "gap": left, "status": "optimal" if proven else "limit"}
     return plan.model_copy(update=figures)

@@ -13,9 +13,10 @@ from typing import Any
 from hffm_opt.errors import InputError
 from hffm_opt.plan.circulation import Circulation
 from hffm_opt.plan.model import Plan
-from hffm_opt.plan.outcome import Outcome, Status, relative_gap
+from hffm_opt.plan.outcome import Outcome, Status
 from hffm_opt.plan.referee import evaluate_plan
 from hffm_opt.problem.model import Problem
+from hffm_opt.solvers.certificate import certificate
 from hffm_opt.solvers.heuristics.catalogue import GRAMMAR, composition_named
 from hffm_opt.solvers.heuristics.compose import compose, composed_circulation
 from hffm_opt.solvers.request import Certified, Request, default_request
@@ -201,11 +202,7 @@ def certify(problem: Problem, request: Request, name: str, certified: Certified)
         if not feasible:
             first = next(iter(verdict.violations), request.out_of_reach(verdict.drift)) or "a limit of the request"
             raise RuntimeError(f"{name}: the referee refuses the plan it proved: {first}")
-        # Rounding between the solver's figures and the referee's must not make a bound exceed the value.
-        if bound > value * (1 + 1e-6) + 1e-12:
-            raise RuntimeError(f"{name}: proven bound {bound!r} exceeds the referee's value {value!r}")
-        bound = min(bound, value)
-        gap = relative_gap(value, bound)
+        bound, gap = certificate(name, value, bound)
         # A search that stops as soon as the gap is closed may leave the last digit of it.
         status = "optimal" if gap <= request.gap * (1 + 1e-6) else "feasible"
         if status == "feasible" and certified.limited:

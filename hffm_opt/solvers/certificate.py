@@ -1,0 +1,27 @@
+"""What a proven bound says of a plan, once the referee has found the plan's value."""
+
+from __future__ import annotations
+
+from hffm_opt.plan.outcome import relative_gap
+
+
+def certificate(method: str, value: float, bound: float) -> tuple[float, float]:
+    """Return a proven bound, at most the value, and the relative gap to it.
+
+    Args:
+        method: what proved it.
+        value: what the referee finds, in the objective's unit.
+        bound: what no plan falls below, in the same unit.
+
+    Raises:
+        RuntimeError: the bound exceeds the value by more than rounding, so that one of the two is wrong.
+
+    Example:
+        >>> certificate("optimal", 4.0, 3.0)
+        (3.0, 0.25)
+    """
+    # Rounding between the solver's figures and the referee's must not make a bound exceed the value.
+    if bound > value * (1 + 1e-6) + 1e-12:
+        raise RuntimeError(f"{method}: proven bound {bound!r} exceeds the referee's value {value!r}")
+    bound = min(bound, value)
+    return bound, relative_gap(value, bound)
