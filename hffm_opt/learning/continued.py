@@ -50,7 +50,8 @@ class Continued:
             module, tier = circulated.module, circulated.tier_in_kind(kind)
             rows = set(result.averaged.get(module, ()))
             for part in engine.cells(number):
-                mine = sorted(rows & set(part.cell.members[self._owners(engine, m)[part.cell.members]].tolist()))
+                members = part.cell.members
+                mine = sorted(rows & set(members[engine.problem.owners[members, m]].tolist()))
                 if not mine or tier not in (Tier.EDGE, Tier.CLOUD):
                     continue
                 average = result.states.of_device(mine[0], module)
@@ -60,10 +61,6 @@ class Continued:
                     self.averages[CLOUD, module] = average
         if self.watch is not None:
             self.watch(run, number, trained, result)
-
-    @staticmethod
-    def _owners(engine: RoundEngine, m: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.asarray(engine.problem.owners[:, m])
 
     def leave(self, run: Prepared, states: StackedStates) -> None:
         """Keep what the next run takes over."""
