@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hffm_opt.measurement.replans import under_conditions
 from hffm_opt.plan.circulation import Tier, kind_of_round, tiers, top_kind
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
-from hffm_opt.plan.serving import problem_for
-from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.report.run import Run
-from hffm_opt.scenario.conditions import under
 from hffm_opt.trace.model import Revision
 
 
@@ -61,8 +59,7 @@ def in_force_at(plans: Sequence[InForce], number: int) -> InForce:
 
 
 def _in_force(run: Run, revision: Revision) -> InForce:
-    plan, scenario = revision.plan, under(run.problem.scenario, revision.conditions)
-    problem = problem_for(run.problem if scenario is run.problem.scenario else build_problem(scenario), plan)
+    plan, problem = revision.plan, under_conditions(run.problem, revision.conditions)
     # The plan may name the run's scenario, not the same one under the conditions that it was made for.
     reference = plan.scenario.model_copy(update={"fingerprint": problem.fingerprint})
     fitted = plan.model_copy(update={"scenario": reference})
