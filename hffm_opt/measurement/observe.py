@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hffm_opt.plan.circulation import kind_of_round, top_kind
-from hffm_opt.plan.model import Arc, Plan
+from hffm_opt.plan.model import TREES, Arc, Plan
 from hffm_opt.plan.nominal import band_of, gain_of
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.conditions import Conditions, ModuleDivergence, factor_of_link, gains_of
@@ -27,7 +27,6 @@ from hffm_opt.scenario.model import CLOUD, Scenario
 from hffm_opt.trace.ledger import LedgerEntry
 from hffm_opt.trace.model import RoundRecord
 
-RADIO = ("gather", "scatter", "uplink", "downlink")
 Gains = Mapping[tuple[str, str], tuple[str, float]]
 """Band and gain of links, by (source, target)."""
 STEADY = 1e-6
@@ -48,7 +47,7 @@ def link_gains(problem: Problem, plan: Plan, entries: Iterable[LedgerEntry]) -> 
     sums: defaultdict[tuple[str, str, str, float, float], list[float]] = defaultdict(lambda: [0.0, 0.0])
     arcs: dict[tuple[str, str, int], Mapping[tuple[str, str], Arc]] = {}
     for entry in entries:
-        if entry.event not in RADIO or CLOUD in (entry.source, entry.target) or entry.seconds <= 0:
+        if entry.event not in TREES or CLOUD in (entry.source, entry.target) or entry.seconds <= 0:
             continue
         cell, cell_plan = cells[entry.cell]
         key = (entry.cell, entry.event, kind_of_round(entry.round, top))

@@ -1,9 +1,9 @@
 """What can be carried out of a plan in a network that is no longer the one that it was made for.
 
-A device sits out when it is gone, or when a tree that it needs does not reach it: an arc on its way to the root has no
-link any more, or hangs on a device that is gone, or the tree was made without it. It sits out all rounds until a plan
-reaches it again, so that it neither trains nor is waited for. The others do as planned, at the speed that links and
-processors have now; nobody computes faster than it can, nor, where speeds are chosen, than the plan asks.
+A device that is there sits out when a tree that it needs does not reach it: an arc on its way to the root has no link
+any more, or hangs on a device that is gone, or the tree was made without it. It sits out until a plan reaches it again,
+and neither trains nor is waited for. The others do as planned, at the speed that links and processors have now; nobody
+computes faster than it can, nor, where speeds are chosen, than the plan asks.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hffm_opt.plan.circulation import Tier, tiers, top_kind
-from hffm_opt.plan.model import Arc, CellPlan, Plan, RoundPlan, ScenarioReference, Tree
+from hffm_opt.plan.model import OUTWARD, TREES, Arc, CellPlan, Plan, RoundPlan, ScenarioReference, Tree
 from hffm_opt.plan.nominal import gain_of
 from hffm_opt.plan.rounds import owners_at
 from hffm_opt.problem.model import Bools, Cell, Ints, Problem
 from hffm_opt.scenario.model import CLOUD
-
-TREES = ("gather", "scatter", "uplink", "downlink")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +95,17 @@ def _carries(cell: Cell, arc: Arc) -> bool:
     return CLOUD in (arc.source, arc.target) or gain_of(cell, arc.source, arc.target) > 0
 
 
+def _below(arc: Arc, outward: bool) -> str:
+    """Return the end of an arc that is the farther one from the root."""
+    return arc.target if outward else arc.source
+
+
 def _lost(problem: Problem, cell: Cell, tree: Tree, outward: bool) -> set[str]:
     """Return the devices of a tree whose way to its root is broken."""
     gone = {name for name, u in zip(cell.names, cell.members, strict=True) if _gone(problem, int(u))}
-    parent = {(a.target if outward else a.source): (a.source if outward else a.target) for a in tree.arcs}
+    parent = {_below(arc, outward): _below(arc, not outward) for arc in tree.arcs}
     broken = {
-        (arc.target if outward else arc.source)
-        for arc in tree.arcs
-        if not _carries(cell, arc) or arc.source in gone or arc.target in gone
+        _below(arc, outward) for arc in tree.arcs if not _carries(cell, arc) or arc.source in gone or arc.target in gone
     }
     lost = set()
     for start in parent:
@@ -140,14 +141,14 @@ def _unreached(problem: Problem, cell: Cell, plan: RoundPlan, at_head: Bools, ab
         tree: Tree | None = getattr(plan, name)
         if tree is None and name == "downlink" and problem.published:
             continue
-        outward = name in ("scatter", "downlink")
+        outward = name in OUTWARD
         root = plan.head if name in ("gather", "scatter") else None
         reached = set() if tree is None else _in_tree(tree, outward, root) - _lost(problem, cell, tree, outward)
         yield from (cell.names[i] for i in np.flatnonzero(needed) if cell.names[i] not in reached)
 
 
 def _in_tree(tree: Tree, outward: bool, root: str | None) -> set[str]:
-    inside = {arc.target if outward else arc.source for arc in tree.arcs}
+    inside = {_below(arc, outward) for arc in tree.arcs}
     return inside | ({root} if root is not None else set())
 
 
@@ -182,12 +183,12 @@ def _carried_round(problem: Problem, cell: Cell, plan: RoundPlan, gathers: bool,
         tree: Tree | None = getattr(plan, name)
         if tree is None:
             continue
-        outward = name in ("scatter", "downlink")
+        outward = name in OUTWARD
         if not (gathers if name in ("gather", "scatter") else uploads):
             update[name] = None
             continue
         lost = _lost(problem, cell, tree, outward)
-        kept = tuple(arc for arc in tree.arcs if (arc.target if outward else arc.source) not in lost)
+        kept = tuple(arc for arc in tree.arcs if _below(arc, outward) not in lost)
         update[name] = tree.model_copy(update={"arcs": kept})
     if not gathers:
         update["head"] = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hffm_opt.errors import Finding
 from hffm_opt.plan.circulation import drift
-from hffm_opt.plan.model import Arc, Plan, RoundPlan, Tree
+from hffm_opt.plan.model import OUTWARD, TREES, Arc, Plan, RoundPlan, Tree
 from hffm_opt.plan.nominal import band_of, gain_of, power_cap_w
 from hffm_opt.plan.relaying import relaying_violations
 from hffm_opt.problem.model import Cell, Problem
@@ -49,11 +49,11 @@ def _round_violations(problem: Problem, cell: Cell, plan: RoundPlan, path: str) 
         if frequency < low * (1 - TOLERANCE) or _above(frequency, high) or fixed:
             allowed = f"{high:.6g}" if problem.fixed_allocation else f"{low:.6g} to {high:.6g}"
             yield Finding(f"{path}.cpu_hz.{name}", f"{frequency:.6g} Hz", f"allowed: {allowed} Hz")
-    for kind in ("gather", "scatter", "uplink", "downlink"):
+    for kind in TREES:
         tree: Tree | None = getattr(plan, kind)
         if tree is not None:
             yield from _tree_violations(problem, cell, tree, f"{path}.{kind}")
-            yield from relaying_violations(problem, cell, tree, kind in ("scatter", "downlink"), f"{path}.{kind}")
+            yield from relaying_violations(problem, cell, tree, kind in OUTWARD, f"{path}.{kind}")
 
 
 def link_limits(problem: Problem, cell: Cell, arc: Arc) -> tuple[str, float, float, float]:

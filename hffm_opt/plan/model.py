@@ -47,6 +47,11 @@ class Tree(Frozen):
     arcs: tuple[Arc, ...]
 
 
+TREES = ("gather", "scatter", "uplink", "downlink")
+"""The trees of a round, which the ledger's events are named after; those in :data:`OUTWARD` lead away from the root."""
+OUTWARD = ("scatter", "downlink")
+
+
 class RoundPlan(Frozen):
     """What a cell does in one kind of round.
 

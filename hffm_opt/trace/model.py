@@ -104,8 +104,8 @@ class RoundRecord(Frozen):
     """A complete round: its number and kind, the simulated clock at its end, and its own energy and bits.
 
     ``loss`` is the mean training loss per task over all samples that were trained; ``load`` the share of their tokens
-    that each expert was given, where there are experts. ``sat_out`` are the devices that the plan could not reach, or
-    that were gone; ``participation`` is the share of the samples of all present devices that was trained;
+    that each expert was given, where there are experts. ``sat_out`` are the devices that were there and that the
+    plan could not reach; ``participation`` is the share of the samples of all present devices that was trained;
     ``divergence`` per module, in rounds in which it was measured.
     """
 
