@@ -48,12 +48,13 @@ def plan_specialisation(
         'optimal'
     """
     from hffm_opt.solvers.placement import plan_placement
+    from hffm_opt.solvers.request import Request
 
     check_seed(seed)
     problem = problem_of(scenario)
     if progress is not None:
         progress("placement of experts")
-    limit = 300.0 if time_limit is None else time_limit
+    limit = Request.time_limit_s if time_limit is None else time_limit
     placing = placement_problem(problem, seed)
     return plan_placement(placing, method, seed=seed, gap=GAP if gap is None else gap, time_limit_s=limit)
 

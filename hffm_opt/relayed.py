@@ -28,7 +28,7 @@ from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_te
 from hffm_opt.trace.relaying import RelayingTrace
 
 if TYPE_CHECKING:
-    from hffm_opt.learning.continued import Watch
+    from hffm_opt.learning.continued import Continued, Watch
     from hffm_opt.measurement import Measurement
     from hffm_opt.report.run import Run
     from hffm_opt.trace import AccuracyRecord, RoundRecord
@@ -114,6 +114,7 @@ def plan_requests(
     """
     from hffm_opt.solvers.module_relaying import GAP, plan_relaying
     from hffm_opt.solvers.registry import solve
+    from hffm_opt.solvers.request import Request
 
     check_seed(seed)
     given = problem_of(scenario).scenario
@@ -123,7 +124,7 @@ def plan_requests(
         plan = solve(problem, training, request_of(problem, time_limit=time_limit, seed=seed), progress).plan
         wanted = relaying_problem(problem, plan, number, seed, ran=number - before)
         before = number
-        limit = 300.0 if time_limit is None else time_limit
+        limit = Request.time_limit_s if time_limit is None else time_limit
         events.append(
             plan_relaying(wanted, plan, method, seed=seed, gap=GAP if gap is None else gap, time_limit_s=limit)
         )
@@ -198,7 +199,8 @@ def train_requests(
     for directory in directories:
         if directory is not None:
             loop.claim_directory(directory, overwrite)
-    phases, plans, traces = list[Any](), list[RelayingPlan](), list[RelayingTrace]()
+    phases: list[Run] = []
+    plans, traces = list[RelayingPlan](), list[RelayingTrace]()
     link = Continued(data_of=data_before(final), watch=watch)
     for k, (phase, length, directory) in enumerate(zip(scenarios, lengths, directories, strict=True)):
         link.phase = k
@@ -247,11 +249,12 @@ def _relaying_of(
     return plan_relaying(relaying_problem(problem, training, number, seed, ran=length), training, relaying, seed=seed)
 
 
-def _carry_out(problem: Problem, plan: RelayingPlan, training: Plan, link: Any, seed: int) -> RelayingTrace:
+def _carry_out(problem: Problem, plan: RelayingPlan, training: Plan, link: Continued, seed: int) -> RelayingTrace:
     """Copy the modules, and leave the states for the next phase to start with."""
     from hffm_opt.learning.modules import initial_model
     from hffm_opt.learning.relaying import deliver
 
+    assert link.left is not None
     done = deliver(problem, plan, training, link.modules, link.left, link.averages, initial_model(link.modules, seed))
     link.start = done.states
     return done.trace
