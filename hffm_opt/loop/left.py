@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from hffm_opt.measurement.learned import learned, points_of
@@ -24,12 +23,7 @@ class CurveFromHere(LearningCurve):
 
     def rounds_to(self, target: float, drift: ArrayLike) -> Floats:
         """Return the rounds that are left to an accuracy, none where it is reached; nondecreasing in the drift."""
-        aim = self.progress_to(target)
-        if self.reached or aim <= self.done:
-            return self.rounds_of(0.0, drift)
-        whole, passed = self.rounds_of(aim, drift), self.rounds_of(self.done, drift)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(np.isinf(whole), math.inf, whole - passed))
+        return self.rounds_between(self.done, self.done if self.reached else self.progress_to(target), drift)
 
 
 @dataclass(frozen=True)

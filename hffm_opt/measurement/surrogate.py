@@ -229,11 +229,7 @@ def rounds_left_interval(
 
 def _left(curve: LearningCurve, target: float, drift: float, done: float | RunPoints) -> float:
     progress = float(done.progress(curve)[-1]) if isinstance(done, RunPoints) else done
-    wanted = curve.progress_to(target)
-    if wanted <= progress:
-        return 0.0
-    needed = float(curve.rounds_of(wanted, drift))
-    return needed - float(curve.rounds_of(progress, drift)) if np.isfinite(needed) else needed
+    return float(curve.rounds_between(progress, curve.progress_to(target), drift))
 
 
 def _posterior(prior: FittedCurve, runs: Sequence[RunPoints]) -> FittedCurve:

@@ -78,6 +78,23 @@ class LearningCurve(Frozen):
             met = np.where(t > 0, t * (1 + apart / self.half_rounds), 0.0)
         return np.asarray(np.minimum(met, alone))
 
+    def rounds_between(self, done: float, wanted: float, drift: ArrayLike) -> Floats:
+        """Return the rounds from one progress to another: none where it is behind, infinite where it is never reached.
+
+        Args:
+            done, wanted: progress in rounds without drift.
+            drift: Phi on the way, at least 0; infinite for no average ever.
+
+        Example:
+            >>> print(PUBLISHED_CURVE.rounds_between(10.0, 30.0, [0.0, float("inf")]))
+            [20. inf]
+        """
+        if wanted <= done:
+            return self.rounds_of(0.0, drift)
+        whole, passed = self.rounds_of(wanted, drift), self.rounds_of(done, drift)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(np.isinf(whole), np.inf, whole - passed))
+
     def accuracy_at(self, progress: ArrayLike) -> Floats:
         """Return the accuracy after a progress in rounds without drift."""
         return np.asarray(
