@@ -20,7 +20,6 @@ from hffm_opt.scenario.read import load_scenario
 
 if TYPE_CHECKING:
     from hffm_opt.learning.execution import Execution
-    from hffm_opt.loop.static import StaticCourse
     from hffm_opt.report.run import Run
     from hffm_opt.trace import AccuracyRecord, RoundRecord, Trace
     from hffm_opt.trace.metrics import Follower
@@ -143,11 +142,6 @@ def train(
     elif directory is not None:
         loop.claim_directory(directory, overwrite)
 
-    def course_of(problem: Problem) -> StaticCourse | None:
-        from hffm_opt.loop.static import StaticCourse
-
-        return None if problem.scenario.changes is None else StaticCourse(problem)
-
     def planner(problem: Problem) -> Outcome:
         from hffm_opt.solvers.registry import solve
 
@@ -159,9 +153,11 @@ def train(
             return loop.adopt_plan(problem, given)
         return solve(problem, method, request, progress)
 
-    # One torch thread per core in use: the bits of a run must not depend on how many cores there are.
     def executor(problem: Problem, plan: Plan, **more: Any) -> Trace:
-        return trained(problem, plan, course=course_of(problem), **more)
+        from hffm_opt.loop.static import StaticCourse
+
+        course = None if problem.scenario.changes is None else StaticCourse(problem)
+        return trained(problem, plan, course=course, **more)
 
     trained: Callable[..., Trace] = partial(
         train_plan,
@@ -170,6 +166,7 @@ def train(
         evaluate_every=evaluate_every,
         after_only=after_only,
         progress=on_round,
+        # One torch thread per core in use: the bits of a run must not depend on how many cores there are.
         threads=usable_cores(),
         directory=directory,
         resume=resume,
