@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 SHOWN_FINDINGS = 10
-INFEASIBLE, INTERRUPTED = 3, 130
+INFEASIBLE, INTERRUPTED = InfeasibleError.exit_code, 130
 
 
 def console(stream: TextIO, least_width: int = 0) -> Console:
