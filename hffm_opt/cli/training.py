@@ -230,7 +230,7 @@ def report(
     from hffm_opt.serial import check_writable
 
     if out is not None:
-        check_writable(out)
+        check_writable(out, *([] if front is None else [front]))
     if figures is not None:
         check_writable(figures / "figure.svg")
     # A run with requests holds one run directory for each of its phases.
