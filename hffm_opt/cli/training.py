@@ -245,7 +245,11 @@ def report(
 
 
 def kept_in(directory: Path, complete: bool) -> str:
-    """Say where a run is, and what to do with it."""
+    """Say where a run is, and what to do with it.
+
+    >>> kept_in(Path("run"), complete=True)
+    'Kept in run. Next: hffm report run'
+    """
     report = screen.command("report", directory)
     if complete:
         return f"Kept in {directory}. Next: {report}"
