@@ -148,7 +148,9 @@ def _finding_of(error: Any, model: type[BaseModel]) -> Finding:
     elif kind == "literal_error":
         repair = f"use one of {error['ctx']['expected']}"
     elif kind in {"union_tag_invalid", "union_tag_not_found"}:
-        repair = "give the 'law' field with one of the known laws"
+        field = error["ctx"]["discriminator"].strip("'")
+        known = error["ctx"].get("expected_tags")
+        repair = f"give '{field}' as one of {known}" if known else f"say which with the key '{field}'"
     return Finding(_path_of(location), message, repair)
 
 
@@ -181,12 +183,16 @@ def _own_faults(errors: Sequence[Any]) -> list[Any]:
     return [error for error in errors if error["type"] != "too_short" or not inside(error["loc"])]
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path at which no file could be written; nothing is left behind.
+def check_writable(path: Path, *needed: str | Path) -> None:
+    """Refuse a path at which no file could be written, or whose file is still needed; nothing is left behind.
+
+    Args:
+        path: where a file is to be written.
+        needed: what the command reads; names of no file are passed over.
 
     Raises:
         InputError: it is a directory, lies below a file, or its directory takes no files; or it is a device or a pipe
-            that takes no data.
+            that takes no data; or it is one of the ``needed`` files.
     """
     if path.is_dir():
         raise InputError.one(str(path), "this is a directory", "give the path of a file")
@@ -194,6 +200,8 @@ def check_writable(path: Path) -> None:
         if not os.access(path, os.W_OK):
             raise InputError.one(str(path), "this takes no data", "give a path that can be used")
         return
+    if any(_behind_links(path) == _behind_links(Path(each)) for each in needed if os.path.isfile(each)):
+        raise InputError.one(str(path), "this file is read, and would be lost", "give another path")
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             path.stat()
@@ -276,12 +284,17 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     >>> differences({"rounds": 4, "seed": 0}, {"rounds": 5, "seed": 0})
     ['rounds (4 there, 5 now)']
+    >>> differences({"goal": {"target": 0.3, "every": 2}}, {"goal": {"target": 0.4, "every": 2}})
+    ['goal.target (0.3 there, 0.4 now)']
     """
-    return [
-        f"{name} ({json.dumps(there.get(name))} there, {json.dumps(now.get(name))} now)"
-        for name in sorted(there.keys() | now.keys())
-        if there.get(name) != now.get(name)
-    ]
+    found = []
+    for name in sorted(there.keys() | now.keys()):
+        old, new = there.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [f"{name}.{inner}" for inner in differences(old, new)]
+        elif old != new:
+            found.append(f"{name} ({json.dumps(old)} there, {json.dumps(new)} now)")
+    return found
 
 
 def dump_json(model: BaseModel) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen
-from hffm_opt.serial import dump_json, dump_yaml, parse_text, read_text, validate, write_text
+from hffm_opt.serial import check_writable, dump_json, dump_yaml, parse_text, read_text, validate, write_text
 
 
 class Inner(Frozen):
@@ -253,6 +253,17 @@ def test_names_as_long_as_a_file_system_takes_are_written(tmp_path):
     path = tmp_path / ("n" * 255)
     write_text(path, "x")
     assert path.read_text() == "x"
+
+
+def test_what_a_command_reads_is_not_written_over(tmp_path):
+    given, other = tmp_path / "network.yaml", tmp_path / "plan.json"
+    given.write_text("a: 1")
+    (tmp_path / "link.yaml").symlink_to(given)
+    for path in (given, tmp_path / "link.yaml", tmp_path / "no" / ".." / "network.yaml"):
+        (finding,) = findings_of(check_writable, path, "tiny", given)
+        assert (finding.path, finding.message) == (str(path), "this file is read, and would be lost")
+    check_writable(other, "tiny", given, other)
+    assert given.read_text() == "a: 1" and not other.exists()
 
 
 def test_aliases_without_end_are_refused():

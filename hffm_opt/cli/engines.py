@@ -48,7 +48,7 @@ def associate(
     from hffm_opt.solvers.association import associate_devices
 
     given = load_scenario(scenario)
-    check_writable(out)
+    check_writable(out, scenario)
     with screen.waiting(f"Associating the devices of {given.name}", time_limit):
         chosen, found = associate_devices(
             given, max_devices, opening_cost, engine=engine, gap=gap, time_limit_s=time_limit

@@ -43,7 +43,7 @@ def show_front(
     given = load_scenario(scenario)
     for path in (out, figure):
         if path is not None:
-            check_writable(path)
+            check_writable(path, scenario)
     with screen.waiting(f"Planning {given.name}") as progress:
         front = api.pareto(
             given,

@@ -23,7 +23,7 @@ def plan_inference(asked: Asked) -> int:
 
     given = load_scenario(asked.scenario)
     if asked.out is not None:
-        check_writable(asked.out)
+        check_writable(asked.out, asked.scenario)
     latency, energy = _WEIGHTS.get(asked.objective, (asked.latency_weight, asked.energy_weight))
     with screen.waiting(f"Placing the inference of {given.name}"):
         outcome = inference.plan_inference(

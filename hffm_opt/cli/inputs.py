@@ -57,7 +57,7 @@ def import_eua(
     from hffm_opt.scenario.eua import import_eua as read
     from hffm_opt.serial import check_writable, dump_yaml, write_text
 
-    check_writable(out)
+    check_writable(out, sites, users)
     with screen.waiting("Importing positions") as progress:
         scenario = read(
             sites,

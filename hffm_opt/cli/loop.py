@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.training import round_progress
+from hffm_opt.cli.training import kept_in, round_progress
 
 
 def loop(
@@ -87,5 +87,5 @@ def loop(
     if json:
         screen.document(view.loop_json(run, target) | {"run": str(directory)})
     else:
-        screen.show(*view.loop_view(run, target), f"Kept in {directory}. Next: {screen.command('report', directory)}")
+        screen.show(*view.loop_view(run, target), kept_in(directory, run.trace.complete))
     return 0 if run.trace.complete else screen.INTERRUPTED

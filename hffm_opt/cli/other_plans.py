@@ -54,7 +54,7 @@ def _plan(asked: Asked, purpose: str, planned: Callable[..., Planned]) -> int:
     }
     refuse(idle, f"these belong to other plans, not to --for {purpose}")
     if asked.out is not None:
-        check_writable(asked.out)
+        check_writable(asked.out, asked.scenario)
     how = {"method": asked.method, "gap": asked.gap, "time_limit": asked.time_limit, "seed": asked.seed}
     with screen.waiting(f"Planning {asked.scenario} for {purpose}") as progress:
         found, shown, feasible = planned(asked.scenario, **how, progress=progress)

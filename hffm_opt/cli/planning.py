@@ -148,7 +148,7 @@ def plan(
     given = load_scenario(scenario)
     for path in (out, None if write_program is None else write_program / "index.json"):
         if path is not None:
-            check_writable(path)
+            check_writable(path, scenario)
     with screen.waiting(
         f"Planning {given.name}", Request.time_limit_s if time_limit is None else time_limit
     ) as progress:

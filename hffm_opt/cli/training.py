@@ -201,7 +201,7 @@ def train(
     if json:
         screen.document(run.measurement.model_dump(mode="json") | {"run": str(directory)})
     else:
-        screen.show(*view.run_view(run), f"Kept in {directory}. Next: {screen.command('report', directory)}")
+        screen.show(*view.run_view(run), kept_in(directory, run.trace.complete))
     return 0 if run.trace.complete else screen.INTERRUPTED
 
 
@@ -230,7 +230,7 @@ def report(
     from hffm_opt.serial import check_writable
 
     if out is not None:
-        check_writable(out)
+        check_writable(out, *([] if front is None else [front]))
     if figures is not None:
         check_writable(figures / "figure.svg")
     # A run with requests holds one run directory for each of its phases.
@@ -242,6 +242,18 @@ def report(
         screen.document({"path": str(path)} | ({} if figures is None else {"figures": str(figures)}))
     else:
         screen.show(f"Report: {path}" + ("" if figures is None else f", figures in {figures}"))
+
+
+def kept_in(directory: Path, complete: bool) -> str:
+    """Say where a run is, and what to do with it.
+
+    >>> kept_in(Path("run"), complete=True)
+    'Kept in run. Next: hffm report run'
+    """
+    report = screen.command("report", directory)
+    if complete:
+        return f"Kept in {directory}. Next: {report}"
+    return f"Kept in {directory} as far as it went. Go on with the same command and --resume, or see: {report}"
 
 
 @contextmanager

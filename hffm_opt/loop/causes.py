@@ -46,19 +46,25 @@ def _links(before: Conditions, now: Conditions) -> Iterator[str]:
     failed, back, changed = [], [], []
     for pair in sorted({*old, *new}):
         was, is_now = old.get(pair, 1.0), new.get(pair, 1.0)
-        name = f"{pair[0]} - {pair[1]}"
         if was > 0 and is_now == 0:
-            failed.append(name)
+            failed.append(pair)
         elif was == 0 and is_now > 0:
-            back.append(name)
+            back.append(pair)
         elif is_now > 0 and abs(linear_to_db(is_now / was)) >= NOTICED_DB:
             changed.append((linear_to_db(is_now / was), pair))
     if failed:
-        yield f"link {_named(failed)} failed"
+        yield f"{_link_words(failed)[0]} failed"
     if back:
-        yield f"link {_named(back)} is back"
+        who, count = _link_words(back)
+        yield f"{who} {'is' if count == 1 else 'are'} back"
     if changed:
         yield _changed_words(changed)
+
+
+def _link_words(pairs: list[tuple[str, str]]) -> tuple[str, int]:
+    """Name links, both directions of one as one, and count them."""
+    names = list(dict.fromkeys(f"{min(pair)} - {max(pair)}" for pair in pairs))
+    return f"{'link' if len(names) == 1 else 'links'} {_named(names)}", len(names)
 
 
 def _changed_words(changed: list[tuple[float, tuple[str, str]]]) -> str:
@@ -66,7 +72,7 @@ def _changed_words(changed: list[tuple[float, tuple[str, str]]]) -> str:
     shared = set.intersection(*(set(pair) for _, pair in changed))
     low, high = min(value for value, _ in changed), max(value for value, _ in changed)
     levels = f"{low:+.1f} dB" if math.isclose(low, high, abs_tol=NOTICED_DB) else f"{low:+.1f} to {high:+.1f} dB"
-    who = f"links of {min(shared)}" if len(shared) == 1 else _named([f"{a} - {b}" for _, (a, b) in changed])
+    who = f"links of {min(shared)}" if len(shared) == 1 else _link_words([pair for _, pair in changed])[0]
     return f"{who} changed by {levels}"
 
 

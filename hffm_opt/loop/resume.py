@@ -9,6 +9,7 @@ from hffm_opt.loop.once import begun_outcome, finished_run, resumed_directory
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.problem.model import Problem
 from hffm_opt.report.run import Run
+from hffm_opt.serial import differences
 from hffm_opt.trace.model import Algorithm, Goal
 
 
@@ -23,7 +24,10 @@ def begun_loop(
     directory = resumed_directory(directory, overwrite)
     outcome = begun_outcome(problem, directory)
     finished = finished_run(directory, rounds, seed, precision, Algorithm())
-    if finished is not None and finished.trace.header.goal != goal:
-        message = "the run there is complete, and had another goal"
+    there = None if finished is None else finished.trace.header.goal
+    if finished is not None and there != goal:
+        kept = {} if there is None else there.model_dump(mode="json")
+        other = ", ".join(differences(kept, goal.model_dump(mode="json")))
+        message = f"the run there is complete, and differs in {other}"
         raise InputError.one(str(directory), message, "give what it was run with, or another directory")
     return outcome, finished

@@ -43,7 +43,10 @@ def load_front(path: str | Path) -> ParetoFront:
     Raises:
         InputError: missing file, broken JSON, or a front with faults; all faults at once.
     """
-    return validate(parse_text(read_text(Path(path), "front"), str(path)), ParetoFront, "front", str(path))
+    data = parse_text(read_text(Path(path), "front"), str(path))
+    if isinstance(data, dict) and data.get("format") != ParetoFront.model_fields["format"].default:
+        raise InputError.one(str(path), "this is no front", "write one with: hffm plan S --objective pareto -o FRONT")
+    return validate(data, ParetoFront, "front", str(path))
 
 
 def plan_of(plan: PlanLike) -> Plan:

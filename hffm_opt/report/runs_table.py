@@ -72,9 +72,10 @@ def with_interval(found: Interval, show: Callable[[float], str]) -> str:
 
     Example:
         >>> with_interval(Interval(0.5, 0.4, 0.6), numbers.percent)
-        '50.0\u202f% (40.0\u202f% to 60.0\u202f%)'
+        '50.0\u202f% (40.0\u202f%\xa0to\xa060.0\u202f%)'
         >>> with_interval(Interval(7.0, 7.0, 7.0), numbers.seconds)
         '7\u202fs'
     """
     mean, low, high = show(found.mean), show(found.low), show(found.high)
-    return mean if low == high else f"{mean} ({low} to {high})"
+    # One break alone, before the brackets.
+    return mean if low == high else f"{mean} ({low}\u00a0to\u00a0{high})"

@@ -8,9 +8,10 @@ from pathlib import Path
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report.compared import ComparedMethods
-from hffm_opt.report.run import Run, read_run
-from hffm_opt.serial import write_text
+from hffm_opt.report.run import FILES, Run, read_run
+from hffm_opt.serial import check_writable, write_text
 from hffm_opt.steps import pieces
+from hffm_opt.trace.metrics import METRICS_TABLE
 
 Progress = Callable[[str], None]
 
@@ -39,7 +40,7 @@ def write_report(
 
     Raises:
         InputError: no directory, or directories that are missing, incomplete or broken, all findings at once; the front
-            of another scenario.
+            of another scenario; ``out`` is a file of one of the runs.
 
     Example:
         >>> write_report([], Path("report.html"))
@@ -47,6 +48,7 @@ def write_report(
         ...
         hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
     """
+    check_writable(out, *(Path(directory) / name for directory in run_dirs for name in (*FILES, METRICS_TABLE)))
     begin = pieces(progress, len(run_dirs) + 1)
     runs = read_runs(run_dirs, begin)
     begin("drawing the page")

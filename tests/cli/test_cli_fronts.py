@@ -117,3 +117,5 @@ def test_a_front_is_no_plan_and_its_points_are(hffm, tmp_path):
         assert "one entry of its 'points'" in answer.err
     point.write_text(json.dumps(json.loads(front.read_text())["points"][0]))
     assert hffm("evaluate", "tiny", point).code == 0
+    answer = hffm("report", tmp_path / "run", "--front", point)
+    assert answer.code == 2 and "this is no front" in answer.err and "did you mean" not in answer.err

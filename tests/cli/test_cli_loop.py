@@ -56,7 +56,7 @@ def test_loop_tells_what_the_run_directory_holds(hffm, tmp_path, changing):
     again = loop(hffm, changing, "--rounds", 6, "-o", out, "--json", "--resume")
     assert again.code == 0 and again.document == document
     other = loop(hffm, changing, "--rounds", 6, "-o", out, "--resume", "--objective", "latency")
-    assert other.code == 2 and "another goal" in other.err
+    assert other.code == 2 and 'differs in objective ("weighted" there, "latency" now)' in other.err
     taken = loop(hffm, changing, "--rounds", 6, "-o", out)
     assert taken.code == 2 and "--overwrite" in taken.err
     assert read_run(out).trace == run.trace

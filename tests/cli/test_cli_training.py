@@ -155,6 +155,8 @@ def test_ctrl_c_keeps_complete_rounds(hffm, tmp_path, monkeypatch, small, small_
     assert not answer.document["complete"]
     run = read_run(out)
     assert (run.rounds, run.trace.header.rounds) == (1, 3)
+    again = hffm("train", small, "--plan", small_plan, "--rounds", 3, "-o", out, "--overwrite")
+    assert again.code == 130 and "Go on with the same command and --resume" in " ".join(again.out.split())
     monkeypatch.undo()
 
     same = ("train", small, "--rounds", 3, "-o", out)

@@ -221,7 +221,7 @@ def test_other_software_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch)
     found = prepare.provenance()
     other = found.model_copy(update={"packages": found.packages | {"torch": "1.0"}})
     monkeypatch.setattr(prepare, "provenance", lambda: other)
-    refused(place, "provenance", '"torch": "1.0"')
+    refused(place, "provenance.packages.torch (", '"1.0" now)')
 
 
 def test_another_plan_in_the_directory_is_refused(place: Path) -> None:

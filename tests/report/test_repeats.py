@@ -55,7 +55,7 @@ def test_the_page_has_one_line_per_group(seeds: tuple[Run, ...], runs: tuple[Run
     assert "star (3 seeds)" in page.text and "after Student's t" in page.text
     for task in ("digits", "shapes"):
         found = interval([run.measurement.accuracy[task] for run in seeds])
-        shown = " to ".join(map(numbers.percent, (found.low, found.high)))
+        shown = "\u00a0to\u00a0".join(map(numbers.percent, (found.low, found.high)))
         assert f"{numbers.percent(found.mean)} ({shown})" in page.text
     assert sum("star (3 seeds) ends at" in label for label in page.having("aria-label")) == 4
     assert len(page.named("details")) == 1

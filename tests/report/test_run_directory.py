@@ -63,6 +63,14 @@ def test_all_broken_directories_are_reported_and_nothing_is_written(directory: P
     assert not (tmp_path / "out.html").exists()
 
 
+@pytest.mark.parametrize("name", [*FILES, "metrics.csv"])
+def test_a_page_takes_the_place_of_no_file_of_a_run(directory: Path, name: str) -> None:
+    before = (directory / name).read_bytes()
+    with pytest.raises(InputError, match="would be lost"):
+        write_report([directory], directory / name)
+    assert (directory / name).read_bytes() == before
+
+
 def test_no_directory_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run directory"):
         write_report([], tmp_path / "out.html")

@@ -104,8 +104,8 @@ def test_a_truncated_scenario_is_refused(tmp_path):
         (("devices", 0, "samples", "digits"), -1, None, "greater than or equal to 0", "inside the range"),
         (("devices", 0, "d2d"), "no", None, "valid boolean", "true or false"),
         (("physics", "profile"), "SI", None, "'reference' or 'si'", "'reference' or 'si'"),
-        (("physics", "path_loss"), {"law": "free"}, "physics.path_loss", "does not match any", "known laws"),
-        (("physics", "path_loss"), {"exponent": 2}, "physics.path_loss", "discriminator", "known laws"),
+        (("physics", "path_loss"), {"law": "free"}, "physics.path_loss", "does not match any", "give 'law' as one of"),
+        (("physics", "path_loss"), {"exponent": 2}, "physics.path_loss", "discriminator", "the key 'law'"),
         (
             ("physics", "path_loss"),
             {"law": "uma-los", "device_height_m": 30},
