@@ -30,6 +30,7 @@ from hffm_opt.seeds import derive
 from hffm_opt.solvers.module_relaying import plan_relaying
 from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import default_request
+from hffm_opt.steps import pieces
 
 METHODS = ("optimal", "best-fit", "nearest-holder", "cloud-global", "random-neighbour")
 CONDITIONS = (
@@ -48,12 +49,13 @@ TOLERANCE = 1e-6
 def run(setting: Setting, tell: Progress) -> Findings:
     """Measure both, once per seed."""
     rows: list[Row] = []
-    for seed in setting.seeds:
-        tell(f"start of a newcomer, seed {seed}")
-        rows += start_rows(seed, setting.quick)
     conditions = CONDITIONS[::3] if setting.quick else CONDITIONS
+    begin = pieces(tell, len(setting.seeds) * (1 + len(conditions)))
+    for seed in setting.seeds:
+        begin(f"start of a newcomer, seed {seed}")
+        rows += start_rows(seed, setting.quick)
     for seed, condition in product(setting.seeds, conditions):
-        tell(f"network {condition[0]}, seed {seed}")
+        begin(f"network {condition[0]}, seed {seed}")
         rows += _network_rows(seed, condition, setting.quick)
     planned = [row for row in rows if row["part"] == "network"]
     bounds = {(row["seed"], row["condition"]): row["bound"] for row in planned if row["bound"] is not None}

@@ -23,6 +23,7 @@ from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.scenario.specialise import Specialise, specialised
 from hffm_opt.solvers.placement import PLACEMENT_METHODS, plan_placement
+from hffm_opt.steps import pieces
 
 if TYPE_CHECKING:
     from hffm_opt.trace import Trace
@@ -56,6 +57,7 @@ def network(seed: int, quick: bool) -> Scenario:
 def run(setting: Setting, tell: Progress) -> Findings:
     """Train all placements once per seed."""
     rows: list[Row] = []
+    begin = pieces(tell, len(setting.seeds) * len(PLACEMENT_METHODS))
     for seed in setting.seeds:
         scenario = network(seed, setting.quick)
         assert scenario.specialise is not None
@@ -64,7 +66,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
         whole = placement_problem(build_problem(scenario.model_copy(update={"specialise": free})), seed)
         budget_j = None
         for method in ("everyone", *(name for name in PLACEMENT_METHODS if name != "everyone")):
-            tell(f"{method}, seed {seed}")
+            begin(f"{method}, seed {seed}")
             plan = plan_placement(whole if method == "everyone" else placing, method, seed=seed, gap=GAP)
             placed = specialised(scenario, plan.hosts)
             training = api.plan(placed, method=METHOD)
