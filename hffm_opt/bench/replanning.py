@@ -40,7 +40,8 @@ def run(setting: Setting, tell: Progress) -> Findings:
     return Findings(
         rows=tuple(rows),
         stopping_rule=(
-            f"{ROUNDS} rounds, a look every {EVERY}; plans to a gap of 1e-3 (1e-2 where allocation is free), or {TIME_LIMIT_S:g} s"
+            f"{ROUNDS} rounds, a look every {EVERY}; plans to a gap of 1e-3, or 1e-2 where allocation is free, "
+            f"or {TIME_LIMIT_S:g} s"
         ),
         targets=tuple(_targets(rows)),
         remarks=(
