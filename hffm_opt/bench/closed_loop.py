@@ -36,6 +36,7 @@ from hffm_opt.plan.model import Plan
 from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CASES = (Case("paper"), Case("paper-si"), Case("paper-si", 0.1))
@@ -224,7 +225,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     return drawn
 
 
-def _line(axes: object, rows: Sequence[Row], unit: str, method: str, number: int) -> None:
+def _line(axes: Axes, rows: Sequence[Row], unit: str, method: str, number: int) -> None:
     points: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows:
         points[row["round"]].append(row)
@@ -232,6 +233,7 @@ def _line(axes: object, rows: Sequence[Row], unit: str, method: str, number: int
     across = [statistics.fmean(row[unit] for row in each) for each in shared]
     levels = [[100 * row["accuracy"] for row in each] for each in shared]
     own = method in (OPTIMAL, AIMED, LOOP)
-    look = {"color": f"C{number % 10}", "linestyle": "-" if own else ("--", ":", "-.")[number % 3]}
-    axes.plot(across, list(map(statistics.fmean, levels)), label=method, linewidth=2.2 if own else 1.2, **look)  # type: ignore[attr-defined]
-    axes.fill_between(across, list(map(min, levels)), list(map(max, levels)), color=look["color"], alpha=0.12)  # type: ignore[attr-defined]
+    colour, line = f"C{number % 10}", "-" if own else ("--", ":", "-.")[number % 3]
+    means = list(map(statistics.fmean, levels))
+    axes.plot(across, means, label=method, linewidth=2.2 if own else 1.2, color=colour, linestyle=line)
+    axes.fill_between(across, list(map(min, levels)), list(map(max, levels)), color=colour, alpha=0.12)
