@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.accuracy import default_curve, highest_accuracy
+from hffm_opt.plan.accuracy import curve_of, highest_accuracy
 from hffm_opt.plan.outcome import Objective
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
@@ -122,7 +122,7 @@ def request_of(
         time_limit_s=time_limit,
         seed=seed,
         target=target,
-        curve=curve or problem.scenario.planning.curve or default_curve(problem),
+        curve=curve or curve_of(problem),
     )
     _check_reach(request)
     if sum(request.weights()[:2]) == 0:
