@@ -57,6 +57,19 @@ def check_target(objective: str, target: float | None, curve: LearningCurve | No
         raise InputError.one("--target", f"{target} is no accuracy between 0 and 1", "give a share, e.g. 0.35")
 
 
+def check_weights(objective: str, latency_weight: float | None, energy_weight: float | None) -> None:
+    """Refuse weights beside an objective that has none.
+
+    Raises:
+        InputError: a weight is given, and the objective is not ``weighted``.
+    """
+    weights = {"--latency-weight": latency_weight, "--energy-weight": energy_weight}
+    given = [name for name, value in weights.items() if value is not None]
+    if given and objective != "weighted":
+        repair = "leave it out, or use --objective weighted"
+        raise InputError.one(" / ".join(given), f"the objective '{objective}' has no weights", repair)
+
+
 def _check_reach(request: Request) -> None:
     """Raise :class:`InputError` where no plan can reach the target, or all are there before the first round."""
     if request.aim is None:
@@ -108,6 +121,7 @@ def request_of(
     if objective not in get_args(Objective):
         repair = f"use {', '.join(get_args(Objective)[:-1])} or {get_args(Objective)[-1]}; for a front, pareto()"
         raise InputError.one("--objective", f"'{objective}' is not known", repair)
+    check_weights(objective, latency_weight, energy_weight)
     check_target(objective, target, curve)
     request = default_request(
         problem.scenario,
