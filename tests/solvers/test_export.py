@@ -7,6 +7,7 @@ import cvxpy as cp
 import highspy
 import numpy as np
 import pytest
+from pyscipopt import Model
 
 import hffm_opt
 from hffm_opt.errors import InputError
@@ -21,6 +22,18 @@ from hffm_opt.solvers.joint.states import at_tiers, states_of
 
 
 def optimum(path):
+    """What HiGHS and SCIP both find in a file."""
+    found = highs_optimum(path)
+    scip = Model()
+    scip.hideOutput()
+    scip.readProblem(str(path))
+    scip.optimize()
+    assert scip.getStatus() == "optimal"
+    assert scip.getObjVal() == pytest.approx(found, rel=1e-6)
+    return found
+
+
+def highs_optimum(path):
     """What HiGHS finds in a file, without presolve as everywhere."""
     highs = highspy.Highs()
     highs.silent()

@@ -46,7 +46,13 @@ ENGINES: dict[str, Engine] = {
     for engine in (
         Engine("highs", LINEAR, {"highspy": "appsi_highs"}, {}, ("mip_rel_gap", "time_limit")),
         Engine("clarabel", "convex cone programs", {"clarabel": None}, {}, conic=True),
-        Engine("scip", "mixed-integer programs", {}, {"scip": "scip"}, ("limits/gap", "limits/time")),
+        Engine(
+            "scip",
+            "mixed-integer programs",
+            {"pyscipopt": "scip_direct"},
+            {"scip": "scip"},
+            ("limits/gap", "limits/time"),
+        ),
         Engine(
             "gurobi",
             "mixed-integer and second-order cone programs",

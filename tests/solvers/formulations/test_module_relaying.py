@@ -58,7 +58,7 @@ def test_no_rule_beats_the_bound_and_a_loose_deadline_suits_every_rule(seed):
         assert plan.objective is None or plan.objective >= best.bound * (1 - 1e-9)
 
 
-def test_a_second_engine_finds_the_same(monkeypatch):
+def test_highs_called_through_pyomo_finds_the_same(monkeypatch):
     monkeypatch.setattr(program, "solve_model", lambda model, *_, **__: through_pyomo(model, HIGHS, 0.0, 60.0))
     for seed in (3, 8):
         relaying, training = instance(seed, deadline_s=1e3)
