@@ -206,7 +206,10 @@ def train(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs or of answers, the one to feature first.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Directories of runs or of answers, the one to feature first."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", dir_okay=False, help="The page to write (default: report.html in the first run)."),

@@ -71,9 +71,7 @@ KINDS = (
         "a run with requests",
         lambda directory: bool(phases_of(directory)),
         _phases,
-        lambda directory: [
-            phase / name for phase in phases_of(directory) for name in (*_RUN, RELAYING, RELAYING_PLAN)
-        ],
+        lambda directory: [phase / name for phase in phases_of(directory) for name in (*_RUN, RELAYING, RELAYING_PLAN)],
     ),
     DirectoryKind(
         "answers",

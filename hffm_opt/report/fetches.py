@@ -36,10 +36,10 @@ def fetch_paths(problem: Problem, plan: PlacementPlan) -> tuple[FetchPath, ...]:
     """
     network, weights = relay_network(problem), problem.scenario.planning
     graph: nx.DiGraph[str] = nx.DiGraph()
-    for (source, target), a in network.arc.items():
+    for (start, end), a in network.arc.items():
         seconds, joules = float(network.s_per_bit[a]), float(network.j_per_bit[a])
         price = weights.energy_weight * joules + weights.latency_weight * seconds
-        graph.add_edge(network.nodes[source], network.nodes[target], price=price, seconds=seconds, joules=joules)
+        graph.add_edge(network.nodes[start], network.nodes[end], price=price, seconds=seconds, joules=joules)
     payload = dict(zip(problem.modules, map(float, problem.payload_bit), strict=True))
     wanted = [(cache, cache.host, str(cache.edge)) for cache in plan.caches]
     wanted += [(fetch, fetch.edge or fetch.host, fetch.device) for fetch in plan.fetches]

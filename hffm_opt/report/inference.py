@@ -36,13 +36,17 @@ class AnswerRow:
 
 @dataclass(frozen=True)
 class ChainView:
-    """Where a class ran, and where its requests ended: segment, share that ended, share that was planned to."""
+    """Where a class ran, and where its requests ended: segment, share that ended, share that was planned to.
+
+    ``least_px`` is the width below which the drawing is scrolled, not made smaller.
+    """
 
     name: str
     task: str
     device: str
     rate: str
     drawing: Drawing
+    least_px: int
     ends: tuple[tuple[str, str, str], ...]
 
 
@@ -89,7 +93,7 @@ def answers_view(answered: Answered, identity: str, several: bool) -> AnswersVie
                 ANSWER_LOOKS[part]["ink"],
                 ANSWER_LOOKS[part].get("opacity", 1.0),
                 PART_NAMES[part],
-                tuple(numbers.seconds(found.get(part, 0.0)) for found in seconds.values()),
+                tuple(_seconds(found.get(part, 0.0)) for found in seconds.values()),
             )
             for part in PARTS
             if any(found.get(part, 0.0) > 0 for found in seconds.values())
@@ -113,7 +117,7 @@ def _row(found: ClassResult) -> AnswerRow:
         requests=found.requests,
         accuracy=numbers.percent(found.accuracy),
         unsplit=numbers.percent(found.accuracy_full),
-        identical=f"{found.identical} of {found.unsplit}",
+        identical=f"{found.identical} of {found.unsplit}" if found.unsplit else "all ended early",
         latency=(
             numbers.seconds(measured.latency_s),
             numbers.seconds(told.latency_s),
@@ -127,6 +131,10 @@ def _row(found: ClassResult) -> AnswerRow:
     )
 
 
+def _seconds(value: float) -> str:
+    return numbers.seconds(value) if value else "—"
+
+
 def _relative(told: float, found: float) -> float:
     return (found - told) / told if told else found
 
@@ -134,7 +142,7 @@ def _relative(told: float, found: float) -> float:
 def _proof(answered: Answered) -> tuple[str, str]:
     if answered.outcome is None:
         return "No certificate kept", "The plan was given by itself, without its certificate."
-    return proof_words(answered.outcome, _UNIT, "placements")
+    return proof_words(answered.outcome, _UNIT, "placement")
 
 
 def _chain(answered: Answered, asked: Asked, part: ClassPlan, result: ClassResult, identity: str) -> ChainView:
@@ -145,7 +153,7 @@ def _chain(answered: Answered, asked: Asked, part: ClassPlan, result: ClassResul
     peers = [name for name in cell.names if name in used and name != device]
     nodes = (CLOUD, cell.edge.name, *peers, device)
     lanes = [Lane(node, answered.tier(node, device)) for node in nodes]
-    drawing = chain_figure(
+    drawing, least_px = chain_figure(
         asked.spec.name, lanes, encoders, pieces, messages_of(asked, part, pieces, encoders), identity
     )
     planned = dict(zip((segment.name for segment in chain.trunk), asked.shares.tolist(), strict=True))
@@ -155,6 +163,7 @@ def _chain(answered: Answered, asked: Asked, part: ClassPlan, result: ClassResul
         device=device,
         rate=f"{numbers.number(asked.spec.rate_per_s)}\u202f/s",
         drawing=drawing,
+        least_px=least_px,
         ends=tuple(
             (f"{name}, on {where[name]}", numbers.percent(result.ended.get(name, 0.0)), numbers.percent(share))
             for name, share in planned.items()
@@ -195,9 +204,11 @@ def messages_of(asked: Asked, part: ClassPlan, pieces: list[Piece], encoders: in
         if piece.node != pieces[encoders].node:
             found.append(Message(i, encoders, sum(encoder.output_bit for encoder in mine)))
     bits = {segment.name: segment.output_bit for segment in chain.trunk}
-    for i in range(encoders, len(pieces) - 1):
-        if pieces[i].node != pieces[i + 1].node:
-            found.append(Message(i, i + 1, bits[pieces[i].segments[-1]]))
+    found += [
+        Message(i, i + 1, bits[pieces[i].segments[-1]])
+        for i in range(encoders, len(pieces) - 1)
+        if pieces[i].node != pieces[i + 1].node
+    ]
     if part.nodes[chain.trunk[-1].name] != device:
         found.append(Message(len(pieces) - 1, len(pieces), chain.answer_bit))
     return found
@@ -218,7 +229,8 @@ def _lead(answered: Answered, verdict: str) -> Lead:
         tiles.append(Tile(f"Accuracy, {found.name}", numbers.percent(share), notes, share, found.accuracy_full))
     gap = None if answered.outcome is None else answered.outcome.gap
     tiles.append(Tile("Plan", verdict, ("no bound" if gap is None else f"gap {numbers.gap(gap)}",), words=True))
-    different = sum(found.unsplit - found.identical for found in results)
+    whole = sum(found.unsplit for found in results)
+    different = whole - sum(found.identical for found in results)
     same = "Whatever went through the whole chain was answered as by the unsplit model, to the last bit."
     broken = answered.outcome is not None and not answered.outcome.feasible
     return Lead(
@@ -226,7 +238,7 @@ def _lead(answered: Answered, verdict: str) -> Lead:
         description=scenario.description,
         claim=f"{count} requests answered, {numbers.seconds(latency)} each on average",
         tiles=tuple(tiles),
-        notes=() if different else (same,),
+        notes=(same,) if whole and not different else (),
         warnings=(
             *((f"{different} answers differ from the unsplit model's.",) if different else ()),
             *(("The plan breaks limits of the nodes or links.",) if broken else ()),

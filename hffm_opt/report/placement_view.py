@@ -54,13 +54,11 @@ def placement_view(placed: Placed, identity: str, several: bool) -> PlacementVie
     groups = grouped(problem, {module: module for module in experts})
     drawing = None
     if paths:
-        hops = [
-            CopyHop(*pair, path.fetch.module, path.bits) for path in paths for pair in pairwise(path.nodes)
-        ]
+        hops = [CopyHop(*pair, path.fetch.module, path.bits) for path in paths for pair in pairwise(path.nodes)]
         receivers = {fetch.device for fetch in plan.fetches}
         drawing = copies_map(problem, hops, receivers, groups, "experts that are fetched", f"{identity}-map")
     rows = tuple(_rows(placed))
-    verdict, proof = proof_words(plan, _UNIT, "placements")
+    verdict, proof = proof_words(plan, _UNIT, "placement")
     name = placed.run.name
     return PlacementView(
         label=name if several else "",

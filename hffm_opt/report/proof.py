@@ -34,19 +34,19 @@ class Certified(Protocol):
         """The relative gap between the two."""
 
 
-def proof_words(choice: Certified, unit: str, others: str) -> tuple[str, str]:
+def proof_words(choice: Certified, unit: str, what: str) -> tuple[str, str]:
     """Return a verdict of a few words, and the sentences that explain it.
 
     Args:
         choice: the choice.
         unit: what its objective adds up.
-        others: what else could have been chosen, in the plural.
+        what: what was chosen.
     """
     if choice.status == "infeasible" or choice.objective is None:
         return "Breaks a limit", f"{choice.stop_reason[:1].upper()}{choice.stop_reason[1:].removesuffix('.')}."
     costs = f"The objective, {unit}, is {number(choice.objective, 6)}."
     if choice.bound is None:
-        return "Feasible, nothing proven", f"{costs} The method proves no bound, so better {others} may exist."
-    proof = f"It is proven that no {others} cost less than {number(choice.bound, 6)}"
+        return "Feasible, nothing proven", f"{costs} The method proves no bound, so a better {what} may exist."
+    proof = f"It is proven that no {what} costs less than {number(choice.bound, 6)}"
     verdict = VERDICTS.get(choice.status, BOUNDED)
     return verdict, f"{costs} {proof}, so at most {gap(choice.gap)} is left to gain."

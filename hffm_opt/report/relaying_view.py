@@ -133,7 +133,7 @@ def _holder(event: Relaying, source: str) -> str:
 def _proof(event: Relaying) -> tuple[str, str]:
     if event.plan is None:
         return "No certificate kept", "An earlier version of the package ran this, and kept no plan of the copies."
-    return proof_words(event.plan, _UNIT, "holders and paths")
+    return proof_words(event.plan, _UNIT, "choice of holders and paths")
 
 
 def _relative(told: float, found: float) -> float:
@@ -142,9 +142,10 @@ def _relative(told: float, found: float) -> float:
 
 def _lead(event: Relaying) -> Lead:
     """Return the headline about the whole run."""
-    measured = [*(phase.measurement.measured for phase in event.phases), *(r.measured for r in event.relayings)]
-    seconds, joules = sum(part.latency_s for part in measured), sum(part.energy_j for part in measured)
-    copying = sum(relaying.measured.latency_s for relaying in event.relayings)
+    training, copied = [phase.measurement.measured for phase in event.phases], [r.measured for r in event.relayings]
+    copying = sum(part.latency_s for part in copied)
+    seconds = sum(part.latency_s for part in training) + copying
+    joules = sum(part.energy_j for part in training) + sum(part.energy_j for part in copied)
     rounds, copies = sum(phase.rounds for phase in event.phases), sum(len(r.copies) for r in event.relayings)
     last, scenario = event.phases[-1], event.phase.problem.scenario
     stopped = f"The run stopped early: {rounds} rounds are complete."

@@ -1,9 +1,10 @@
 """Further sections of the page, about what is no ordinary run of training: one view and one template each.
 
 A kind of section is one entry of :data:`SECTIONS`: the class of its subjects, which the readers of
-:mod:`hffm_opt.report.directories` return; a function that turns a subject into finished words, numbers and drawings; and
-a template in ``templates/`` with the macro ``section(view, id, n)``, where ``id`` begins every identifier and ``n`` is
-:mod:`hffm_opt.report.numbers`. The sections stand in the order in which their subjects were read.
+:mod:`hffm_opt.report.directories` return; a function that turns a subject into finished words, numbers and drawings;
+and a template in ``templates/`` with the macro ``section(view, id, n)``, where ``id`` begins every identifier and ``n``
+is :mod:`hffm_opt.report.numbers`. The sections stand in the order in which their subjects were read; their style is
+``sections.css``, which pages about runs alone go without.
 """
 
 from __future__ import annotations

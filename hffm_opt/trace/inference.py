@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 INFERENCE, LEDGER, SCENARIO, PLAN = "inference.json", "ledger.csv", "scenario.yaml", "plan.json"
-"""What a directory of answers holds; the scenario is the whole one, the plan has its certificate if it was given one."""
+"""What a directory of answers holds; the plan has its certificate, if it was given with one."""
 
 
 class InferenceEntry(NamedTuple):

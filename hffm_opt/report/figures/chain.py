@@ -52,8 +52,8 @@ class Message:
 
 def chain_figure(
     name: str, lanes: Sequence[Lane], encoders: int, pieces: Sequence[Piece], messages: Sequence[Message], identity: str
-) -> Drawing:
-    """Draw a chain.
+) -> tuple[Drawing, int]:
+    """Draw a chain; return the drawing, and how many pixels wide it has to be at least to be read.
 
     Args:
         name: of the class.
@@ -97,7 +97,7 @@ def chain_figure(
             what, style = "input" if place < 0 else "answer", {"size": 7.5, "ha": "center", "va": "center"}
             axes.text(marks[place], height(place) - 0.2, what, color=INKS["muted"], **style)
 
-    return draw(identity, label, width_in, height_in, paint)
+    return draw(identity, label, width_in, height_in, paint), round(72 * width_in)
 
 
 def _spans(encoders: int, pieces: Sequence[Piece]) -> list[tuple[float, float]]:
@@ -139,9 +139,9 @@ def _lane(axes: Any, lane: Lane, low: float, width: float) -> None:
 
 def _box(axes: Any, piece: Piece, left: float, right: float, middle: float) -> None:
     style: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.06", "zorder": 4, "linewidth": 1.1}
-    colours = {"facecolor": INKS["paper"], "edgecolor": INKS["ink"]}
+    style |= {"facecolor": INKS["paper"], "edgecolor": INKS["ink"]}
     low = middle - _BOX_IN / 2
-    axes.add_patch(FancyBboxPatch((left, low), right - left, _BOX_IN, **style, **colours))
+    axes.add_patch(FancyBboxPatch((left, low), right - left, _BOX_IN, **style))
     lines = _lines(piece)
     for i, line in enumerate(lines):
         y = middle + 0.075 * (len(lines) - 1 - 2 * i)
