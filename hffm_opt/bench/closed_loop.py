@@ -15,8 +15,6 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from scipy.stats import t as student
-
 from hffm_opt.bench.closed_loop_cases import (
     AIMED,
     FEDLAMA,
@@ -32,6 +30,7 @@ from hffm_opt.bench.closed_loop_cases import (
 )
 from hffm_opt.bench.model import Findings, Progress, Row, Setting, Target
 from hffm_opt.cores import usable_cores
+from hffm_opt.measurement.spread import CONFIDENCE, half_width
 from hffm_opt.plan.model import Plan
 from hffm_opt.steps import Step
 
@@ -44,7 +43,6 @@ QUICK_CASES = (Case("tiny"), Case("tiny", 0.5))
 TRAINING = Training(rounds=16, evaluate_every=4, looks_every=4, target=0.4)
 QUICK = Training(rounds=2, evaluate_every=1, looks_every=1, target=0.2, samples=4)
 TARGETS, QUICK_TARGETS = (0.3, 0.4, 0.5), (0.15, 0.2)
-LEVEL = 0.95
 Job = Callable[[], tuple[Found, ...]]
 
 
@@ -69,7 +67,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
         ),
         targets=tuple(_targets(found, training)),
         remarks=(
-            f"mean +- half the {LEVEL:.0%} t-interval over seeds; a target counts where all seeds reached it",
+            f"mean +- half the {CONFIDENCE:.0%} t-interval over seeds; a target counts where all seeds reached it",
             "at equal budgets: the last accuracy before the seconds, or joules, are spent that 'optimal' took in all",
             "matrix products in bf16",
         ),
@@ -151,8 +149,7 @@ def interval(values: Sequence[float]) -> str:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return f"{mean:.4g}"
-    half = student.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.4g} +- {half:.3g}"
+    return f"{mean:.4g} +- {half_width(values):.3g}"
 
 
 def _to_target(found: Found, target: float) -> tuple[float, float] | None:

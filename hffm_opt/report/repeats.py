@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
-
-from scipy.stats import t as student
+from statistics import fmean
 
 from hffm_opt.measurement.model import CurvePoint, Measurement
+from hffm_opt.measurement.spread import half_width
 from hffm_opt.report.run import Run
 from hffm_opt.trace.model import Phase, TierName
 
-CONFIDENCE = 0.95
 _LEAST_FOR_T = 3  # of two, the t interval is some thirteen standard errors wide
 
 
@@ -39,7 +36,7 @@ def interval(values: Sequence[float]) -> Interval:
     mean = fmean(values)
     if len(values) < _LEAST_FOR_T:
         return Interval(mean, min(values), max(values))
-    half = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    half = half_width(values)
     return Interval(mean, mean - half, mean + half)
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from hffm_opt.plan import outcome
+
 Floats = NDArray[np.float64]
 
 
@@ -77,10 +79,6 @@ class HighsOutcome:
 
 
 def relative_gap(value: float, bound: float) -> float:
-    """Return ``(value - bound) / |value|``, never negative, 0 where both agree and infinity where one is
-    missing.
-    """
-    if not (math.isfinite(value) and math.isfinite(bound)):
-        return math.inf
-    difference = max(0.0, value - bound)
-    return 0.0 if difference == 0.0 else difference / abs(value) if value else math.inf
+    """Return ``(value - bound) / |value|``, never negative, and infinity where one is missing."""
+    known = math.isfinite(value) and math.isfinite(bound)
+    return max(0.0, outcome.relative_gap(value, bound)) if known else math.inf
