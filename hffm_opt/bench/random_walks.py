@@ -125,7 +125,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
             "accuracy is the mean over tasks and the devices that own them, each with the copies that it holds, at its "
             "last evaluation within the budget; null: there was none.",
             "rounds to spread: until what every device taught a module has reached all devices of its island that "
-            f"train it, mean over islands, modules and {SPREADS} walks (at most {LONGEST})",
+            f"train it, mean over islands, modules and {SPREADS} walks (at most {LONGEST}).",
             f"off law: total variation between where a copy is after {STEPS} steps and the shares of samples, at most.",
             "Walks never leave a cell, and one device has no D2D link; star, h-fedfm-1 and optimal average everywhere.",
         ),
