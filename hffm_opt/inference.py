@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hffm_opt.asked import ScenarioLike, check_numbers, check_seed, problem_of
+from hffm_opt.errors import InputError
 from hffm_opt.plan.inference import Calibration, InferenceOutcome, InferencePlan, build_inference
-from hffm_opt.plan.inference.files import load_calibration, load_inference_plan
+from hffm_opt.plan.inference.files import load_calibration, load_inference
+from hffm_opt.trace.metrics import TRACE
 
 if TYPE_CHECKING:
     from hffm_opt.learning.inference.exits import Exits
@@ -135,11 +137,11 @@ def infer(
         exits: what :func:`calibrate` returned, or its directory; needed where the plan has exits.
         samples: requests of each class; all test samples if not given.
         seed: root of data and initial weights, that of the run.
-        out: directory to keep trace and ledger in.
+        out: directory to keep trace and ledger in, with scenario and plan, so that ``hffm report`` can show them.
         progress: told what runs.
 
     Raises:
-        InputError: bad scenario, plan, run or calibration, or they do not belong together.
+        InputError: bad scenario, plan, run or calibration, or they do not belong together; ``out`` holds a run.
 
     Example:
         >>> from hffm_opt.scenario.inference import Inference, RequestClass
@@ -153,15 +155,21 @@ def infer(
     from hffm_opt.learning.inference.exits import read_exits
     from hffm_opt.learning.inference.model import answering_model
     from hffm_opt.learning.inference.run import run_inference
-    from hffm_opt.trace.inference import write_inference
+    from hffm_opt.serial import dump_json, dump_yaml, write_text
+    from hffm_opt.trace.inference import PLAN, SCENARIO, write_inference
 
     check_seed(seed)
+    if out is not None and (Path(out) / TRACE).exists():
+        message = "a run of training is kept here, whose files would be lost"
+        raise InputError.one(str(out), message, "give a directory of its own")
     problem = problem_of(scenario)
-    found = load_inference_plan(plan) if isinstance(plan, str | Path) else plan
+    found = load_inference(plan) if isinstance(plan, str | Path) else plan
     placed = found.plan if isinstance(found, InferenceOutcome) else found
     chosen = read_exits(Path(exits)) if isinstance(exits, str | Path) else exits
     inference, model = build_inference(problem), answering_model(problem.scenario, seed, run)
     trace, entries = run_inference(inference, placed, model, chosen, samples, progress)
     if out is not None:
+        write_text(Path(out) / SCENARIO, dump_yaml(problem.scenario))
+        write_text(Path(out) / PLAN, dump_json(found))
         write_inference(trace, entries, Path(out))
     return InferenceRun(trace, entries)

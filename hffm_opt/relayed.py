@@ -7,7 +7,8 @@ copy has come.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,15 +26,13 @@ from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.requests import asked_after, granted, request_rounds
 from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
-from hffm_opt.trace.relaying import RelayingTrace
+from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
 
 if TYPE_CHECKING:
     from hffm_opt.learning.continued import Continued, Watch
     from hffm_opt.measurement import Measurement
     from hffm_opt.report.run import Run
     from hffm_opt.trace import AccuracyRecord, RoundRecord
-
-RELAYING = "relaying.json"
 
 
 @dataclass(frozen=True)
@@ -168,8 +167,8 @@ def train_requests(
         relaying: plans the copying, or the plans to run.
         seed: root of every random stream.
         evaluate_every, max_drift, gap, time_limit, overwrite, progress, on_round: as :func:`hffm_opt.train`.
-        out: directory to keep ``phase-0``, ``phase-1``, ... in, each a run directory, with ``relaying.json`` in those
-            that a relaying ends.
+        out: directory to keep ``phase-0``, ``phase-1``, ... in, each a run directory, with ``relaying-plan.json`` and
+            ``relaying.json`` in those that a relaying ends.
         watch: told of every round what training and the averages have left.
 
     Raises:
@@ -221,6 +220,8 @@ def train_requests(
             continued=link,
         )
         run = loop.run_once(build_problem(phase), planner, executor, directory)
+        if out is not None and k == 0:
+            _forget(Path(out), directories)
         phases.append(run)
         if not run.trace.complete or k == len(stops):
             break
@@ -230,8 +231,19 @@ def train_requests(
         plans.append(plan)
         traces.append(trace)
         if directory is not None:
+            write_text(directory / RELAYING_PLAN, dump_json(plan))
             write_text(directory / RELAYING, dump_json(trace))
     return RelayedRun(tuple(phases), tuple(plans), tuple(traces))
+
+
+def _forget(out: Path, directories: Sequence[Path | None]) -> None:
+    """Remove what an overwritten run has left behind the first phase, so that no report takes it for this run's."""
+    for old in out.glob("phase-*"):
+        if old == directories[0]:
+            for name in (RELAYING, RELAYING_PLAN):
+                (old / name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _relaying_of(

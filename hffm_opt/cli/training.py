@@ -231,7 +231,10 @@ def train(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, the one to feature first.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Directories of runs or of answers, the one to feature first."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", dir_okay=False, help="The page to write (default: report.html in the first run)."),
@@ -246,7 +249,7 @@ def report(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained HTML page about one or several runs.
+    """Write one self-contained HTML page about runs, runs with requests, and answers ('hffm infer -o'), in any mix.
 
     Runs that differ in the seed alone are shown as their mean with an interval.
     """
@@ -258,11 +261,9 @@ def report(
         check_writable(out, *([] if front is None else [front]))
     if figures is not None:
         check_writable(figures / "figure.svg")
-    # A run with requests holds one run directory for each of its phases.
-    parts = [part for run in runs for part in sorted(run.glob("phase-*"), key=lambda p: (len(p.name), p.name)) or [run]]
     with screen.waiting("Writing the report") as progress:
         known = None if front is None else load_front(front)
-        path = write_report(parts, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
+        path = write_report(runs, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
     if json:
         screen.document({"path": str(path)} | ({} if figures is None else {"figures": str(figures)}))
     else:

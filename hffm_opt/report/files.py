@@ -45,6 +45,9 @@ def figures(page: Contents) -> Iterator[tuple[str, Drawing]]:
         run = f"run{i + 1}-{_name(view.run.measurement.method)}"
         for name, drawing in _of_run(view, run):
             yield f"{run}-{name}", drawing
+    for section in page.sections:
+        for name, drawing in section.view.figures:
+            yield _name(name), drawing
 
 
 def _of_run(view: RunView, run: str) -> Iterator[tuple[str, Drawing]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hffm_opt.plan.circulation import Circulation
 from hffm_opt.problem.model import Problem
@@ -27,12 +27,16 @@ def module_groups(problem: Problem, circulations: Iterable[Circulation]) -> tupl
     There are colours for five; with more, the four heaviest keep theirs and all others share one.
     """
     plans = [{c.module: (c.d2d, c.edge, c.cloud) for c in circulation} for circulation in circulations]
+    groups = grouped(problem, {module: tuple(plan[module] for plan in plans) for module in problem.modules})
+    return groups if len(groups) > 1 else (replace(groups[0], name="all modules"),)
+
+
+def grouped(problem: Problem, ways: Mapping[str, object]) -> tuple[ModuleGroup, ...]:
+    """Return groups of the modules that go one way; ``ways`` has that of each, and colours are given as above."""
     found: dict[object, list[str]] = {}
-    for module in problem.modules:
-        found.setdefault(tuple(plan[module] for plan in plans), []).append(module)
+    for module, way in ways.items():
+        found.setdefault(way, []).append(module)
     groups = [tuple(modules) for modules in found.values()]
-    if len(groups) == 1:
-        return (ModuleGroup("all modules", groups[0], GROUP_INKS[0]),)
     payload = dict(zip(problem.modules, problem.payload_bit, strict=True))
     kept = groups
     if len(groups) > len(GROUP_INKS):

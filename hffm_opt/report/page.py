@@ -16,10 +16,12 @@ from hffm_opt.report.compared import ComparedMethod, ComparedMethods, DrawnFigur
 from hffm_opt.report.figures.accuracy import accuracy_figure, changes_at
 from hffm_opt.report.figures.front import front_figure
 from hffm_opt.report.figures.series import Series, series
+from hffm_opt.report.lead import Lead
 from hffm_opt.report.repeats import RunGroup, interval_words, run_groups
 from hffm_opt.report.replay import MOST_TRANSFERS
 from hffm_opt.report.run import Run
 from hffm_opt.report.runs_table import group_rows, headline
+from hffm_opt.report.sections import Section, sections_of
 from hffm_opt.report.svg import Drawing
 from hffm_opt.report.view import MOST_CELLS, RunView, run_view
 from hffm_opt.report.words import certificate, phase_words, saving, to_common_target
@@ -66,23 +68,33 @@ class Contents:
     comparison: ComparedMethods | None
     tasks: tuple[TaskFigures, ...]
     front: Drawing | None
+    sections: tuple[Section, ...] = ()
+    lead: Lead | None = None
 
 
 def contents(
     runs: Sequence[Run],
     comparison: ComparedMethods | None,
     front: ParetoFront | None = None,
+    subjects: Sequence[object] = (),
+    lead: object | None = None,
 ) -> Contents:
     """Return what a page about runs shows.
 
     Args:
-        runs: at least one; the first one, and those that differ from it in the seed alone, are featured.
+        runs: the first one, and those that differ from it in the seed alone, are featured.
         comparison: methods planned for the first run's scenario.
         front: the latency-energy front of the first run's scenario.
+        subjects: what else has a section of the page (:data:`hffm_opt.report.sections.SECTIONS`).
+        lead: the one of them that the headline is about, if it is not about the first run; needed without runs.
+
+    Raises:
+        InputError: the front is of another scenario than all runs.
     """
     groups = run_groups(runs)
     labels = group_labels(groups)
-    most = MOST_TRANSFERS // len(groups)
+    most = MOST_TRANSFERS // max(len(groups), 1)
+    sections = sections_of(subjects)
     views = (run_view(g.first, f"r{i}", most, MOST_CELLS if i < _WITH_CELLS else 0) for i, g in enumerate(groups))
     return Contents(
         runs=tuple(runs),
@@ -92,6 +104,8 @@ def contents(
         comparison=comparison,
         tasks=_tasks(groups, labels),
         front=None if front is None else _front(front, comparison, groups, labels),
+        sections=sections,
+        lead=next((section.view.lead for section in sections if section.subject is lead), None),
     )
 
 
@@ -99,7 +113,7 @@ def render(page: Contents) -> str:
     """Return the page as text; equal input gives equal bytes."""
     runs, groups, comparison = page.runs, page.groups, page.comparison
     measurements = [run.measurement for run in runs]
-    target = to_common_target(measurements)
+    target = to_common_target(measurements) if measurements else None
     template = _environment().get_template("report.html.j2")
     return template.render(
         page=page,
@@ -109,9 +123,9 @@ def render(page: Contents) -> str:
         views=page.views,
         certificates=[certificate(group.first.outcome) for group in groups],
         phases=[phase_words(m) for m in measurements],
-        saving=saving(groups, comparison),
+        saving=saving(groups, comparison) if groups else None,
         rows=group_rows(runs, groups, target),
-        headline=headline(groups[0]),
+        headline=headline(groups[0]) if groups else None,
         target=target,
         intervals=interval_words([group.count for group in groups]),
         changes=any(changes_at(group, "clock_s") for group in groups),

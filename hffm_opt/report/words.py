@@ -10,6 +10,7 @@ from hffm_opt.measurement.model import Measurement, Target
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.report.compared import ComparedMethods, strongest_other
 from hffm_opt.report.numbers import change, gap, joules, number, percent, seconds
+from hffm_opt.report.proof import BOUNDED, VERDICTS
 from hffm_opt.report.repeats import RunGroup
 
 _TIERS = {
@@ -44,8 +45,7 @@ def certificate(outcome: Outcome) -> tuple[str, str]:
         f"{costs} It is proven that no plan with the same decisions held fixed can cost less than "
         f"{number(outcome.bound, 6)}, so at most {gap(outcome.gap)} is left to gain."
     )
-    verdict = {"optimal": "Proven optimal within the gap asked for", "limit": "Stopped by a limit, with a bound"}
-    return verdict.get(outcome.status, "Feasible, with a bound"), proof
+    return VERDICTS.get(outcome.status, BOUNDED), proof
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
-"""Run directories in; one HTML file out, and its figures as files if asked for."""
+"""Directories in; one HTML file out, and its figures as files if asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hffm_opt.errors import Finding, InputError
 from hffm_opt.plan.front import ParetoFront
 from hffm_opt.report.compared import ComparedMethods
-from hffm_opt.report.run import FILES, Run, read_run
+from hffm_opt.report.directories import files_in, read_directories
+from hffm_opt.report.run import Run
 from hffm_opt.serial import check_writable, write_text
 from hffm_opt.steps import pieces
-from hffm_opt.trace.metrics import METRICS_TABLE
 
 Progress = Callable[[str], None]
 
@@ -25,13 +24,14 @@ def write_report(
     front: ParetoFront | None = None,
     figures: Path | None = None,
 ) -> Path:
-    """Write one self-contained HTML page about one or several runs and return its path.
+    """Write one self-contained HTML page about one or several directories and return its path.
 
     The page needs no network and no other file. Equal input gives equal bytes. Runs of one method on one scenario that
     differ in the seed alone are shown as their mean with an interval.
 
     Args:
-        run_dirs: run directories as ``hffm train`` writes them. The first is the one that the headline is about.
+        run_dirs: directories as ``hffm train`` and ``hffm infer -o`` write them, in any mix. The headline is about the
+            first.
         out: where to write the page.
         comparison: methods planned for the first run's scenario, as :func:`hffm_opt.compare` returns them.
         progress: told which run is read, and when the page is drawn.
@@ -39,8 +39,8 @@ def write_report(
         figures: a directory to write every figure to, as SVG and as PDF.
 
     Raises:
-        InputError: no directory, or directories that are missing, incomplete or broken, all findings at once; the front
-            of another scenario; ``out`` is a file of one of the runs.
+        InputError: no directory, or directories that are missing, incomplete, broken or of no known kind, all findings
+            at once; the front of another scenario; ``out`` is a file of one of the directories.
 
     Example:
         >>> write_report([], Path("report.html"))
@@ -48,42 +48,19 @@ def write_report(
         ...
         hffm_opt.errors.InputError: RUN: no run directory -- name at least one that 'hffm train' wrote
     """
-    check_writable(out, *(Path(directory) / name for directory in run_dirs for name in (*FILES, METRICS_TABLE)))
+    check_writable(out, *(path for directory in run_dirs for path in files_in(Path(directory))))
     begin = pieces(progress, len(run_dirs) + 1)
-    runs = read_runs(run_dirs, begin)
+    found = read_directories(run_dirs, begin)
     begin("drawing the page")
     # matplotlib takes long to load, and reading a broken directory should not wait for it.
     from hffm_opt.report.files import write_figures
     from hffm_opt.report.page import contents, render
 
-    page = contents(runs, comparison, front)
+    page = contents(found.runs, comparison, front, found.subjects, found.lead)
     write_text(out, render(page))
     if figures is not None:
         write_figures(page, figures)
     return out
-
-
-def read_runs(run_dirs: Sequence[Path], progress: Progress = lambda _: None) -> tuple[Run, ...]:
-    """Read run directories, and tell which.
-
-    Raises:
-        InputError: as :func:`write_report`.
-    """
-    if not run_dirs:
-        raise InputError.one("RUN", "no run directory", "name at least one that 'hffm train' wrote")
-    runs: list[Run] = []
-    findings: list[Finding] = []
-    sources: list[str] = []
-    for directory in run_dirs:
-        progress(f"reading {directory}")
-        try:
-            runs.append(read_run(Path(directory)))
-        except InputError as error:
-            findings += error.findings
-            sources += [error.source] if error.source else []
-    if findings:
-        raise InputError(findings, ", ".join(sources))
-    return tuple(runs)
 
 
 def render_report(

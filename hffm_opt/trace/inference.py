@@ -10,15 +10,17 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from hffm_opt.errors import InputError
 from hffm_opt.plan.model import ScenarioReference
 from hffm_opt.scenario.model import Frozen
-from hffm_opt.serial import dump_json, write_text
+from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
 from hffm_opt.trace.provenance import Provenance
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
-INFERENCE, LEDGER = "inference.json", "ledger.csv"
+INFERENCE, LEDGER, SCENARIO, PLAN = "inference.json", "ledger.csv", "scenario.yaml", "plan.json"
+"""What a directory of answers holds; the plan has its certificate, if it was given with one."""
 
 
 class InferenceEntry(NamedTuple):
@@ -103,3 +105,34 @@ def write_inference(trace: InferenceTrace, entries: list[InferenceEntry], direct
     write_text(directory / LEDGER, ledger_text(entries))
     write_text(directory / INFERENCE, dump_json(trace))
     return directory / INFERENCE
+
+
+def read_inference(directory: Path) -> tuple[InferenceTrace, list[InferenceEntry]]:
+    """Read the trace and the ledger that :func:`write_inference` wrote.
+
+    Raises:
+        InputError: a file is missing or damaged, or the ledger is of another run.
+    """
+    path = directory / INFERENCE
+    trace = validate(parse_text(read_text(path, "trace"), str(path)), InferenceTrace, "trace of inference", str(path))
+    text = read_text(directory / LEDGER, "ledger")
+    if text_digest(text) != trace.ledger:
+        message = f"it is not the file that {INFERENCE} belongs to"
+        raise InputError.one(str(directory / LEDGER), message, "answer anew: hffm infer SCENARIO --plan PLAN -o DIR")
+    return trace, [_entry(row) for row in csv.DictReader(io.StringIO(text))]
+
+
+def _entry(row: dict[str, str]) -> InferenceEntry:
+    return InferenceEntry(
+        name=row["name"],
+        request=int(row["request"]),
+        event="compute" if row["event"] == "compute" else "send",
+        segments=row["segments"],
+        source=row["source"],
+        target=row["target"],
+        charged_bits=int(row["charged_bits"]),
+        serialised_bits=int(row["serialised_bits"]),
+        start_s=float(row["start_s"]),
+        seconds=float(row["seconds"]),
+        joules=float(row["joules"]),
+    )

@@ -10,6 +10,8 @@ from hffm_opt.scenario.model import Frozen
 from hffm_opt.trace.ledger import Ledger
 
 Amount = Annotated[float, Field(ge=0)]
+RELAYING, RELAYING_PLAN = "relaying.json", "relaying-plan.json"
+"""In the directory of the phase that a relaying ended: what it did, and what had been planned."""
 
 
 class CopyRecord(Frozen):

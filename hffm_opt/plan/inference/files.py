@@ -5,24 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.inference.model import Calibration, InferencePlan
+from hffm_opt.plan.inference.model import Calibration, InferenceOutcome, InferencePlan
 from hffm_opt.serial import parse_text, read_text, validate
 
 EXITS = "exits.json"
 
 
-def load_inference_plan(path: str | Path) -> InferencePlan:
-    """Read a plan of inference from a JSON file: a plan alone, or an outcome that holds one under ``plan``.
+def load_inference(path: str | Path) -> InferenceOutcome | InferencePlan:
+    """Read a plan of inference from a JSON file: an outcome, which has its certificate, or a plan alone.
 
     Raises:
         InputError: missing file, broken JSON, another kind of plan, or one with faults; all faults at once.
     """
     data = parse_text(read_text(Path(path), "plan"), str(path))
+    whole = None
     if isinstance(data, dict) and isinstance(data.get("plan"), dict):
-        data = data["plan"]
+        whole, data = data, data["plan"]
     if isinstance(data, dict) and data.get("format") == "hffm-plan/1":
         repair = "make one of inference: hffm plan SCENARIO --for inference -o PLAN"
         raise InputError.one(str(path), "this is a plan of training", repair)
+    if whole is not None and "status" in whole:
+        return validate(whole, InferenceOutcome, "outcome of inference", str(path))
     return validate(data, InferencePlan, "plan of inference", str(path))
 
 

@@ -45,7 +45,7 @@ def energy_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Dr
     looks = {band: {"ink": BAND_INK[band]} for band in BANDS}
     names = [band for band in BANDS if any(parts.get(band, 0.0) > 0 for _, parts in rows)]
     keys = [Key(BAND_NAMES[band], BAND_INK[band]) for band in names]
-    return _stacked(rows, looks, "joules in the run", label, keys, identity)
+    return stacked_bars(rows, looks, "joules in the run", label, keys, identity)
 
 
 def latency_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> Drawing:
@@ -59,10 +59,10 @@ def latency_bars(by_cell: Mapping[str, Mapping[str, float]], identity: str) -> D
     keys = [
         Key(PART_NAMES[part], PART_LOOKS[part]["ink"], None, PART_LOOKS[part].get("opacity", 1.0)) for part in names
     ]
-    return _stacked(rows, PART_LOOKS, f"seconds of the run{cut}", label, keys, identity)
+    return stacked_bars(rows, PART_LOOKS, f"seconds of the run{cut}", label, keys, identity)
 
 
-def _stacked(
+def stacked_bars(
     rows: Sequence[tuple[str, Mapping[str, float]]],
     looks: Mapping[str, Mapping[str, Any]],
     what: str,

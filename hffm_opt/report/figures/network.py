@@ -18,7 +18,7 @@ from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 from hffm_opt.scenario.model import CLOUD
 
 _MOST_LABELS = 12  # devices of a cell that are labelled one by one
-_LONGEST_LABEL = 14
+LONGEST_LABEL = 14
 MAP_IN = 6.4
 
 
@@ -124,7 +124,7 @@ def edge_labels(axes: Any, problem: Problem) -> None:
     around = [places(problem, cell) for cell in problem.cells]
     anchors = np.array([points[-1] for points in around])
     away = anchors - np.array([points[:-1].mean(axis=0) for points in around])
-    texts = [shortened(cell.edge.name, _LONGEST_LABEL) for cell in problem.cells]
+    texts = [shortened(cell.edge.name, LONGEST_LABEL) for cell in problem.cells]
     write(axes, texts, anchors, away, np.concatenate(around), 9.5)
 
 
@@ -133,5 +133,5 @@ def _device_labels(axes: Any, problem: Problem, cell: Cell, head: str | None) ->
     points = places(problem, cell)
     _, names = short_names(cell)
     shown = [i for i, name in enumerate(cell.names) if cell.size <= _MOST_LABELS or name == head]
-    texts = [shortened(names[cell.names[i]], _LONGEST_LABEL) for i in shown]
+    texts = [shortened(names[cell.names[i]], LONGEST_LABEL) for i in shown]
     write(axes, texts, points[shown], points[shown] - points.mean(axis=0), points, 8.5)

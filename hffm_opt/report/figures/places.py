@@ -13,16 +13,32 @@ from scipy.spatial import ConvexHull, QhullError
 from hffm_opt.problem.model import Cell, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.report.svg import INKS
+from hffm_opt.scenario.model import CLOUD
 
 _MARGIN = 0.11
 _SCALE_ROOM = 0.05  # of the height, for the scale bar
 _LEAST_M = 50.0  # what a map is wide at least
+_ABOVE = 0.16  # of the map's height: how far the cloud stands above the highest node
 
 
 def places(problem: Problem, cell: Cell) -> Floats:
     """Return the places of a cell's devices, and last of its edge server, in m, [n + 1, 2]."""
     devices = [problem.scenario.devices[i] for i in cell.members]
     return np.array([*((d.x_m, d.y_m) for d in devices), (cell.edge.x_m, cell.edge.y_m)])
+
+
+def above(points: Floats) -> Floats:
+    """Return the place of the cloud: in the middle, above all nodes."""
+    height = max(float(np.ptp(points[:, 1])), 0.5 * float(np.ptp(points[:, 0])), _LEAST_M)
+    middle = (points[:, 0].min() + points[:, 0].max()) / 2
+    return np.array([middle, points[:, 1].max() + _ABOVE * height])
+
+
+def cloud_mark(axes: Any, place: Floats) -> None:
+    """Mark the cloud with a ring and its name."""
+    style = {"marker": "o", "linestyle": "none", "markersize": 9, "markerfacecolor": INKS["paper"], "clip_on": False}
+    axes.plot(*place, markeredgecolor=INKS["cloud"], markeredgewidth=1.8, zorder=5, **style)
+    axes.annotate(CLOUD, place, (8, 0), textcoords="offset points", va="center", size=9.5)
 
 
 def limits(points: Floats, shape: float) -> tuple[float, float, float, float]:

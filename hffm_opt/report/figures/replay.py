@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 
 from hffm_opt.problem.model import Problem
-from hffm_opt.problem.radio import Floats
 from hffm_opt.report.figures.arrows import Move, arrows, parts_of
 from hffm_opt.report.figures.network import MAP_IN, edge_labels, nodes, places_by_name
-from hffm_opt.report.figures.places import bare_axes, limits, map_size, outline, places, scale_bar
+from hffm_opt.report.figures.places import above, bare_axes, cloud_mark, limits, map_size, outline, places, scale_bar
 from hffm_opt.report.legend import group_keys
 from hffm_opt.report.replay import UPWARD, Replay, ReplayRound
-from hffm_opt.report.svg import INKS, Drawing, draw
+from hffm_opt.report.svg import Drawing, draw
 from hffm_opt.scenario.model import CLOUD
 
 BEND, SHRINK = 0.13, 3.0
 MOVE = "move"
 """Begins the identifiers of the arrows, which the page's script exchanges for those of another round."""
-_ABOVE = 0.16  # of the map's height: how far the cloud stands above the highest node
 
 
 def replay_map(problem: Problem, replay: Replay, identity: str) -> tuple[Drawing, dict[str, tuple[float, float]]]:
@@ -28,7 +26,7 @@ def replay_map(problem: Problem, replay: Replay, identity: str) -> tuple[Drawing
     first = replay.rounds[0]
     place = places_by_name(problem)
     if any(CLOUD in (move.source, move.target) for item in replay.rounds for move in item.moves):
-        place[CLOUD] = _above(np.array(list(place.values())))
+        place[CLOUD] = above(np.array(list(place.values())))
     points = np.array(list(place.values()))
     width_in, height_in = map_size(points, MAP_IN)
     shape = width_in / height_in
@@ -43,15 +41,7 @@ def replay_map(problem: Problem, replay: Replay, identity: str) -> tuple[Drawing
             outline(axes, places(problem, cell))
             nodes(axes, problem, cell, (), None, False, 4.2)
         if CLOUD in place:
-            style = {
-                "marker": "o",
-                "linestyle": "none",
-                "markersize": 9,
-                "markerfacecolor": INKS["paper"],
-                "clip_on": False,
-            }
-            axes.plot(*place[CLOUD], markeredgecolor=INKS["cloud"], markeredgewidth=1.8, zorder=5, **style)
-            axes.annotate(CLOUD, place[CLOUD], (8, 0), textcoords="offset points", va="center", size=9.5)
+            cloud_mark(axes, place[CLOUD])
         arrows(axes, place, _moves(first, replay), BEND, SHRINK, MOVE)
         edge_labels(axes, problem)
         scale_bar(axes)
@@ -60,13 +50,6 @@ def replay_map(problem: Problem, replay: Replay, identity: str) -> tuple[Drawing
     scale = 72 * width_in / (right - left)
     found = {name: (round((x - left) * scale, 1), round((high - y) * scale, 1)) for name, (x, y) in place.items()}
     return draw(identity, label, width_in, height_in, paint, group_keys(replay.groups)), found
-
-
-def _above(points: Floats) -> Floats:
-    """Return the place of the cloud: in the middle, above all nodes."""
-    height = max(float(np.ptp(points[:, 1])), 0.5 * float(np.ptp(points[:, 0])), 50.0)
-    middle = (points[:, 0].min() + points[:, 0].max()) / 2
-    return np.array([middle, points[:, 1].max() + _ABOVE * height])
 
 
 def _moves(item: ReplayRound, replay: Replay) -> Sequence[Move]:

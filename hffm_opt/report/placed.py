@@ -1,0 +1,42 @@
+"""The placement of experts that a run of a scenario with the section ``specialise`` keeps in its directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hffm_opt.errors import InputError
+from hffm_opt.plan.placement import PlacementPlan
+from hffm_opt.report.run import Run
+from hffm_opt.serial import parse_text, read_text, validate
+
+PLACEMENT = "placement.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A run whose devices train the experts that a placement gave them."""
+
+    run: Run
+    plan: PlacementPlan
+
+
+def read_placed(directory: Path, run: Run) -> Placed | None:
+    """Read the placement beside a run, if there is one.
+
+    Raises:
+        InputError: it is broken, or not that of the run.
+    """
+    path = directory / PLACEMENT
+    if not path.is_file():
+        return None
+    plan = validate(parse_text(read_text(path, "placement"), str(path)), PlacementPlan, "placement", str(path))
+    scenario = run.problem.scenario
+    unplaced = tuple(device.model_copy(update={"experts": None}) for device in scenario.devices)
+    kept = {device.name: set(device.experts or ()) for device in scenario.devices}
+    given = {name: {module for module, nodes in plan.hosts.items() if name in nodes} for name in kept}
+    was = scenario.model_copy(update={"devices": unplaced}).fingerprint()
+    if plan.scenario.fingerprint != was or given != kept:
+        message = "it belongs to another run than the files beside it"
+        raise InputError.one(str(path), message, "give a directory as one call of 'hffm train' wrote it")
+    return Placed(run, plan)

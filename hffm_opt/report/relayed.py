@@ -1,0 +1,64 @@
+"""A run with requests: the directories of its phases, and the copying of modules between each two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hffm_opt.errors import InputError
+from hffm_opt.plan.module_relaying import RelayingPlan
+from hffm_opt.report.run import Run, read_run
+from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
+
+
+@dataclass(frozen=True, eq=False)
+class Relaying:
+    """One event of module relaying in a run; ``phases`` and ``relayings`` are those of the whole run.
+
+    ``plan`` is None where an earlier version of the package did not keep it.
+    """
+
+    name: str
+    phase: Run
+    plan: RelayingPlan | None
+    trace: RelayingTrace
+    phases: tuple[Run, ...]
+    relayings: tuple[RelayingTrace, ...]
+
+
+def phases_of(directory: Path) -> list[Path]:
+    """Return the directories of a run's phases in order; none where it has no phases."""
+    return sorted((path for path in directory.glob("phase-*") if path.is_dir()), key=lambda p: (len(p.name), p.name))
+
+
+def read_relayed(directory: Path) -> tuple[tuple[Run, ...], tuple[Relaying, ...]]:
+    """Read the phases of a run with requests, and what was copied after each.
+
+    Raises:
+        InputError: files are missing, broken, or do not belong together.
+    """
+    name = directory.resolve().name
+    parts = phases_of(directory)
+    phases = tuple(replace(run, name=f"{name}/{run.name}") for run in map(read_run, parts))
+    events = [
+        (run, *_read_event(part, run)) for part, run in zip(parts, phases, strict=True) if (part / RELAYING).is_file()
+    ]
+    traces = tuple(trace for _, _, trace in events)
+    return phases, tuple(Relaying(name, run, plan, trace, phases, traces) for run, plan, trace in events)
+
+
+def _read_event(part: Path, run: Run) -> tuple[RelayingPlan | None, RelayingTrace]:
+    path, planned = part / RELAYING, part / RELAYING_PLAN
+    trace = validate(parse_text(read_text(path, "relaying"), str(path)), RelayingTrace, "relaying", str(path))
+    if not planned.is_file():
+        return None, trace
+    read = parse_text(read_text(planned, "plan"), str(planned))
+    plan = validate(read, RelayingPlan, "relaying plan", str(planned))
+    meant = [(t.device, t.module, t.source) for t in plan.transfers if t.source is not None]
+    done = [(copy.device, copy.module, copy.source) for copy in trace.copies]
+    told = (run.measurement.fingerprint, trace.round, trace.method, done)
+    if (plan.scenario.fingerprint, plan.round, plan.method, meant) != told:
+        message = "it belongs to another run than the files beside it"
+        raise InputError.one(str(planned), message, "give a directory as one call of 'hffm train' wrote it")
+    return plan, trace
