@@ -173,6 +173,11 @@ def _record(problem: Problem, ran: Walk) -> WalkRecord:
     part = ran.part
     return WalkRecord(
         round=part.number,
+        stood={
+            module: tuple(devices[u] for k, u in part.standing if k == m)
+            for m, module in enumerate(modules)
+            if any(k == m for k, _ in part.standing)
+        },
         trained=tuple(devices[u] for u in part.training),
         hops=tuple(
             WalkHop(

@@ -82,10 +82,12 @@ class Step:
 class WalkRound:
     """A round: rows of the devices that train, hops, copies that meet, and where copies are started anew.
 
-    ``meetings`` maps (module, device) to (device that a copy comes from, rounds of training behind it).
+    ``standing`` are the (module, device) pairs where copies stand when the round begins. ``meetings`` maps (module,
+    device) to (device that a copy comes from, rounds of training behind it).
     """
 
     number: int
+    standing: tuple[tuple[int, int], ...]
     training: tuple[int, ...]
     hops: tuple[Step, ...]
     meetings: dict[tuple[int, int], tuple[tuple[int, int], ...]]
@@ -109,7 +111,8 @@ def walk(problem: Problem, plan: WalkPlan, rounds: int, seed: int) -> Iterator[W
                 copies += [(int(u), 0) for u in drawn]
     seen = {(m, u): 0 for m in at for u in chain if problem.owners[u, m]}
     for number in range(1, rounds + 1):
-        training = sorted({u for copies in at.values() for u, _ in copies if problem.owners[u].any()})
+        standing = tuple((m, u) for m, copies in at.items() for u, _ in copies)
+        training = sorted({u for _, u in standing if problem.owners[u].any()})
         hops, meetings, created = list[Step](), dict[tuple[int, int], tuple[tuple[int, int], ...]](), []
         for m, copies in at.items():
             arrivals: dict[int, list[tuple[int, int]]] = {}
@@ -133,7 +136,7 @@ def walk(problem: Problem, plan: WalkPlan, rounds: int, seed: int) -> Iterator[W
                 at[m].append((u, 0))
                 seen[m, u] = number
                 created.append((m, u))
-        yield WalkRound(number, tuple(training), tuple(hops), meetings, tuple(created))
+        yield WalkRound(number, standing, tuple(training), tuple(hops), meetings, tuple(created))
 
 
 @dataclass(frozen=True)

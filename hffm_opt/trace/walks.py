@@ -47,9 +47,13 @@ class WalkCreation(Frozen):
 
 
 class WalkRecord(Frozen):
-    """A complete round: who trained, hops, meetings, new copies, and clock (s) and joules of the run at its end."""
+    """A complete round: who trained, hops, meetings, new copies, and clock (s) and joules of the run at its end.
+
+    ``stood`` names, by module, the devices where copies stood when it began.
+    """
 
     round: Number
+    stood: dict[Name, tuple[Name, ...]]
     trained: tuple[Name, ...]
     hops: tuple[WalkHop, ...]
     met: tuple[WalkMeeting, ...]

@@ -36,6 +36,7 @@ TRACE = WalkTrace(
     rounds=(
         WalkRecord(
             round=1,
+            stood={"head": ("a", "c", "d")},
             trained=("a",),
             hops=(
                 WalkHop(module="head", source="a", target="b", arrived=True),
