@@ -128,6 +128,7 @@ def run(setting: Setting, tell: Progress) -> Findings:
             f"train it, mean over islands, modules and {SPREADS} walks (at most {LONGEST}).",
             f"off law: total variation between where a copy is after {STEPS} steps and the shares of samples, at most.",
             "Walks never leave a cell, and one device has no D2D link; star, h-fedfm-1 and optimal average everywhere.",
+            "Devices that walks visit train at full speed; optimal chooses speeds, and so spends less on training.",
         ),
         table=tuple(_mean(rows, name) for name in dict.fromkeys(row["method"] for row in rows)),
     )
@@ -241,27 +242,21 @@ def _mean(rows: list[Row], method: str) -> Row:
 
 
 def figure(rows: Sequence[Row]) -> Figure:
-    """Draw accuracy against seconds and joules: every run a line, the runs of a method in one colour."""
+    """Draw accuracy against seconds and joules: means over seeds with their range, budgets upright."""
     from matplotlib.figure import Figure
 
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    drawn = Figure(figsize=(11.0, 4.6), layout="constrained")
-    for axes, place, label, budget in zip(
-        drawn.subplots(1, 2), (0, 1), ("simulated s", "J"), ("budget s", "budget J"), strict=True
-    ):
-        for row in rows:
-            number = methods.index(row["method"])
-            first = row["seed"] == rows[0]["seed"]
-            axes.plot(
-                [point[place] for point in row["curve"]],
-                [100 * point[2] for point in row["curve"]],
-                label=row["method"] if first else None,
-                color=f"C{number % 10}",
-                linestyle="-" if "loss" in row["method"] else "--",
-                linewidth=1.4,
-            )
-        axes.axvline(fmean(row[budget] for row in rows), color="#777d86", linewidth=0.8)
-        axes.set_xlabel(label)
+    drawn = Figure(figsize=(11.0, 4.8), layout="constrained")
+    for place, axes in enumerate(drawn.subplots(1, 2)):
+        for number, method in enumerate(methods):
+            shared = list(zip(*(row["curve"] for row in rows if row["method"] == method), strict=False))
+            across = [fmean(point[place] for point in points) for points in shared]
+            levels = [[100 * point[2] for point in points] for points in shared]
+            look = {"color": f"C{number % 10}", "linestyle": "-" if "loss" in method else ("--", ":", "-.")[number % 3]}
+            axes.plot(across, [fmean(each) for each in levels], label=method, linewidth=1.6, **look)
+            axes.fill_between(across, [*map(min, levels)], [*map(max, levels)], color=look["color"], alpha=0.07)
+        axes.axvline(fmean(row[("budget s", "budget J")[place]] for row in rows), color="#777d86", linewidth=0.8)
+        axes.set_xlabel(("simulated s", "J")[place])
         axes.set_ylabel("mean accuracy, %")
         axes.grid()
     handles, labels = drawn.axes[0].get_legend_handles_labels()

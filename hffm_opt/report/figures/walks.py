@@ -69,8 +69,8 @@ def chain_map(island: Island, identity: str) -> Drawing:
             for j, share in enumerate(row):
                 if share > 0:
                     opacity = _PALEST + (_DARKEST - _PALEST) * share
-                    cell = {"color": INKS["d2d"], "alpha": opacity, "linewidth": 0, "zorder": 2}
-                    axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, **cell))
+                    ink = INKS["d2d"]
+                    axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, color=ink, alpha=opacity, linewidth=0))
                     axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", zorder=3)
         axes.set_xlim(-0.6, n - 0.4)
         axes.set_ylim(n - 0.4, -0.6)
