@@ -77,6 +77,33 @@ def test_copies_that_meet_become_their_mean_and_others_are_carried_on(start):
     assert met
 
 
+@pytest.mark.parametrize("stop", ["training", "watching"])
+def test_an_interrupt_leaves_complete_rounds(start, stop):
+    plan = plan_walk(problem, walkers=2, late=2, loss=0.2)
+
+    def train(states, rows, number):
+        if stop == "training" and number == 4:
+            raise KeyboardInterrupt
+        return counted(states, rows, number)
+
+    def watch(ran, _):
+        if stop == "watching" and ran.part.number == 3:
+            raise KeyboardInterrupt
+
+    stopped = run_walk(problem, plan, modules, start, train, 9, 5, watch)
+    whole = run_walk(problem, plan, modules, start, counted, 3, 5)
+    assert (stopped.rounds, stopped.ledger) == (whole.rounds, whole.ledger)
+    assert stopped.states.equal(whole.states)
+
+
+def test_an_interrupt_before_any_round_is_complete_is_passed_on(start):
+    def train(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_walk(problem, plan_walk(problem), modules, start, train, 2, 0)
+
+
 def test_real_modules_learn_while_they_walk():
     given = build_problem(quick_scenario())
     plan = plan_walk(given, late=3, loss=0.1)
