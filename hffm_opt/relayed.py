@@ -195,9 +195,8 @@ def train_requests(
     lengths = [b - a for a, b in zip([0, *ends], [*ends, rounds], strict=True)]
     scenarios = [now.model_copy(update={"requests": None}) for _, now in stops] + [final]
     directories = [None if out is None else Path(out) / f"phase-{k}" for k in range(len(scenarios))]
-    for directory in directories:
-        if directory is not None:
-            loop.claim_directory(directory, overwrite)
+    for directory in sorted({*filter(None, directories), *(() if out is None else Path(out).glob("phase-*"))}):
+        loop.claim_directory(directory, overwrite)
     phases: list[Run] = []
     plans, traces = list[RelayingPlan](), list[RelayingTrace]()
     link = Continued(data_of=data_before(final), watch=watch)

@@ -16,6 +16,7 @@ from hffm_opt.learning.continued import data_before
 from hffm_opt.learning.data import federated_data
 from hffm_opt.learning.weights import load_weights
 from hffm_opt.relayed import load_relaying, plan_requests, train_requests
+from hffm_opt.report.relayed import read_relayed
 from hffm_opt.scenario.requests import granted
 from hffm_opt.serial import dump_json
 
@@ -23,6 +24,7 @@ from hffm_opt.serial import dump_json
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("relayed")
+    (out / "phase-7").mkdir()  # as a longer run that is overwritten leaves it behind
     return train_requests(asking_scenario(True), rounds=5, method="h-fedfm-2", seed=3, out=out), out
 
 
@@ -51,6 +53,15 @@ def test_devices_get_the_modules_that_they_lack_and_train_them(run):
         load_weights(out / "phase-0").of_device("device-0-1")
     assert sorted(load_weights(out / "phase-2").of_device("device-1-0")) == ["adapters", "head-digits", "head-shapes"]
     assert (out / "phase-0" / "relaying.json").is_file() and not (out / "phase-2" / "relaying.json").exists()
+
+
+def test_the_directory_tells_the_report_what_was_copied_and_why(run):
+    found, out = run
+    assert sorted(path.name for path in out.iterdir()) == ["phase-0", "phase-1", "phase-2"]
+    phases, events = read_relayed(out)
+    assert [phase.measurement for phase in phases] == [phase.measurement for phase in found.phases]
+    assert tuple(event.plan for event in events) == found.plans
+    assert tuple(event.trace for event in events) == found.relayings
 
 
 def test_granting_changes_no_other_devices_data():

@@ -68,7 +68,10 @@ def infer(
         int | None, typer.Option(min=1, help="Requests of each class to answer (default: all test samples).")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the trace and the ledger here.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Keep trace, ledger, scenario and plan here, for 'hffm report'."
+        ),
     ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -103,4 +106,5 @@ def infer(
     if json:
         screen.document(done.trace.model_dump(mode="json") | {"path": None if out is None else str(out)})
     else:
-        screen.show(*view.answers_view(done.trace), *([] if out is None else [f"Kept in {out}."]))
+        kept = [] if out is None else [f"Kept in {out}. Next: {screen.command('report', out)}"]
+        screen.show(*view.answers_view(done.trace), *kept)

@@ -95,3 +95,14 @@ def test_a_chain_that_fits_nowhere_is_proven_so(hffm, tmp_path):
     assert answer.code == 3
     (finding, *_) = answer.document["findings"]
     assert "rate_per_s" in finding["repair"]
+
+
+def test_answers_are_reported_and_take_the_place_of_no_run(hffm, tmp_path, plan):
+    out = tmp_path / "answers"
+    assert hffm("infer", EXAMPLE, "--plan", plan, "--samples", 1, "-o", out).code == 0
+    assert load_scenario(out / "scenario.yaml") == load_scenario(EXAMPLE)
+    assert (out / "plan.json").read_text() == plan.read_text()
+    assert hffm("report", out, "--json").document["path"] == str(out / "report.html")
+    (out / "trace.json").write_text("{}")
+    refused = hffm("infer", EXAMPLE, "--plan", plan, "--samples", 1, "-o", out)
+    assert refused.code == 2 and "a run of training is kept here" in refused.err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_cases import run_directory
+from section_cases import answers_directory, placed_directory, relayed_directory
 
 from hffm_opt.report import Run, read_run
 
@@ -24,3 +25,18 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
 @pytest.fixture(scope="session")
 def runs(directories: tuple[Path, ...]) -> tuple[Run, ...]:
     return tuple(read_run(directory) for directory in directories)
+
+
+@pytest.fixture(scope="session")
+def relayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return relayed_directory(tmp_path_factory.mktemp("relayed") / "relayed")
+
+
+@pytest.fixture(scope="session")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return placed_directory(tmp_path_factory.mktemp("placed") / "placed")
+
+
+@pytest.fixture(scope="session")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return answers_directory(tmp_path_factory.mktemp("answers") / "answers")

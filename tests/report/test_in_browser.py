@@ -134,6 +134,20 @@ def test_light_and_dark_displays_and_phones(tab: Tab, report: Path) -> None:
     assert tab.complaints == []
 
 
+def test_every_kind_of_section_works_offline_and_fits_a_phone(
+    tab: Tab, answers: Path, relayed: Path, placed: Path, tmp_path: Path
+) -> None:
+    page = write_report([answers, relayed, placed], tmp_path / "all.html")
+    for phone, dark in ((False, False), (True, True)):
+        tab.open(page, phone=phone, dark=dark)
+        assert tab.complaints == [] and tab.requests == [page.as_uri()]
+        assert tab.value("document.documentElement.scrollWidth") == (360 if phone else 1200)
+        titles = tab.value("[...document.querySelectorAll('main > section > h2')].map(h => h.id)")
+        assert titles[0] == "headline" and {"s0-answers", "s1-copies", "s2-experts"} < set(titles)
+    # A chain keeps its size on a phone and is scrolled.
+    assert tab.value("(f => f.scrollWidth > f.clientWidth)(document.querySelector('.chain'))")
+
+
 def test_paper_has_every_run_and_light_colours(tab: Tab, report: Path) -> None:
     tab.open(report, "#round=5", dark=True)
     printed = tab.pdf()

@@ -10,6 +10,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from hffm_opt.report.figures.answer_bars import TIER_INK
 from hffm_opt.report.figures.arrows import THIN, WIDE
+from hffm_opt.report.legend import Key
 from hffm_opt.report.numbers import percent
 from hffm_opt.report.svg import INKS, Drawing, draw, shortened
 from hffm_opt.units import BITS_PER_BYTE
@@ -97,7 +98,8 @@ def chain_figure(
             what, style = "input" if place < 0 else "answer", {"size": 7.5, "ha": "center", "va": "center"}
             axes.text(marks[place], height(place) - 0.2, what, color=INKS["muted"], **style)
 
-    return draw(identity, label, width_in, height_in, paint), round(72 * width_in)
+    keys = [Key("message, wider with more bits", "uplink", "solid"), Key("answer", "muted", "dashed")]
+    return draw(identity, label, width_in, height_in, paint, keys), round(72 * width_in)
 
 
 def _spans(encoders: int, pieces: Sequence[Piece]) -> list[tuple[float, float]]:
