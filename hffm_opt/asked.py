@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.accuracy import default_curve, highest_accuracy
+from hffm_opt.plan.accuracy import curve_of, highest_accuracy
 from hffm_opt.plan.outcome import Objective
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
@@ -55,6 +55,19 @@ def check_target(objective: str, target: float | None, curve: LearningCurve | No
         raise InputError.one(place, f"{what} is of no use to the objective '{objective}'", repair)
     if target is not None and not 0 < target < 1:
         raise InputError.one("--target", f"{target} is no accuracy between 0 and 1", "give a share, e.g. 0.35")
+
+
+def check_weights(objective: str, latency_weight: float | None, energy_weight: float | None) -> None:
+    """Refuse weights beside an objective that has none.
+
+    Raises:
+        InputError: a weight is given, and the objective is not ``weighted``.
+    """
+    weights = {"--latency-weight": latency_weight, "--energy-weight": energy_weight}
+    given = [name for name, value in weights.items() if value is not None]
+    if given and objective != "weighted":
+        repair = "leave it out, or use --objective weighted"
+        raise InputError.one(" / ".join(given), f"the objective '{objective}' has no weights", repair)
 
 
 def _check_reach(request: Request) -> None:
@@ -108,6 +121,7 @@ def request_of(
     if objective not in get_args(Objective):
         repair = f"use {', '.join(get_args(Objective)[:-1])} or {get_args(Objective)[-1]}; for a front, pareto()"
         raise InputError.one("--objective", f"'{objective}' is not known", repair)
+    check_weights(objective, latency_weight, energy_weight)
     check_target(objective, target, curve)
     request = default_request(
         problem.scenario,
@@ -122,7 +136,7 @@ def request_of(
         time_limit_s=time_limit,
         seed=seed,
         target=target,
-        curve=curve or problem.scenario.planning.curve or default_curve(problem),
+        curve=curve or curve_of(problem),
     )
     _check_reach(request)
     if sum(request.weights()[:2]) == 0:

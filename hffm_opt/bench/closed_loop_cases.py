@@ -110,8 +110,9 @@ def plan_of(scenario: Scenario, method: str, training: Training, seed: int) -> P
     """Return the plan of a method that keeps its plan."""
     if method == AIMED:
         gap = loop_gap(build_problem(scenario))
-        aim = {"objective": "time-to-accuracy", "target": training.target}
-        return api.plan(scenario, gap=gap, time_limit=TIME_LIMIT_S, **aim).plan  # type: ignore[arg-type]
+        return api.plan(
+            scenario, objective="time-to-accuracy", target=training.target, gap=gap, time_limit=TIME_LIMIT_S
+        ).plan
     if method == OPTIMAL:
         gap = loop_gap(build_problem(scenario))
         return api.plan(scenario, gap=gap, time_limit=TIME_LIMIT_S).plan
@@ -122,7 +123,6 @@ def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
     """Run a method whose plan changes on the way, or one in a network that changes."""
     scenario = case.scenario(seed, training)
     if method == LOOP:
-        aim = {} if case.changes_per_round else {"objective": "time-to-accuracy", "target": training.target}
         run = api.run_loop(
             scenario,
             rounds=training.rounds,
@@ -132,7 +132,8 @@ def own_run(case: Case, method: str, training: Training, seed: int) -> Found:
             precision=PRECISION,
             seed=seed,
             time_limit=TIME_LIMIT_S,
-            **aim,  # type: ignore[arg-type]
+            objective="weighted" if case.changes_per_round else "time-to-accuracy",
+            target=None if case.changes_per_round else training.target,
         )
     elif method == FEDLAMA:
         run = api.train(

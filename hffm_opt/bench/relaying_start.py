@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from hffm_opt.scenario.requests import ModuleRequest, Requests, granted
 from hffm_opt.solvers.module_relaying import RELAYING_METHODS, plan_relaying
 from hffm_opt.solvers.registry import solve
 from hffm_opt.solvers.request import default_request
+
+if TYPE_CHECKING:
+    from hffm_opt.learning.continued import Watch
 
 NEWCOMER, TASK = 1, "shapes"
 SHARE_OF_BEST = 0.9
@@ -49,6 +52,15 @@ def network(seed: int, quick: bool) -> Scenario:
             "requests": Requests(asked=(asked,), misfit_weight=10.0, stale_weight=0.02),
         }
     )
+
+
+def _following(curve: list[float], accuracy: Callable[[Any], float]) -> Watch:
+    """Return what appends every round's accuracy to a curve."""
+
+    def watch(_run: object, _number: int, states: Any, _result: object) -> None:
+        curve.append(accuracy(states))
+
+    return watch
 
 
 def start_rows(seed: int, quick: bool) -> Iterator[Row]:
@@ -91,7 +103,7 @@ def start_rows(seed: int, quick: bool) -> Iterator[Row]:
         assert before.left is not None
         done = deliver(problem, plan, training, before.modules, before.left, before.averages, start)
         curve = [accuracy(done.states)]
-        after = Continued(data_of, done.states, 1, watch=lambda _, __, states, ___, c=curve: c.append(accuracy(states)))  # type: ignore[misc]
+        after = Continued(data_of, done.states, 1, watch=_following(curve, accuracy))
         trace = train_plan(alone, local, 2 if quick else 8, seed, threads=usable_cores(), continued=after)
         told, measured = done.trace.predicted, done.trace.measured
         off = max(abs(measured.latency_s - told.latency_s), abs(measured.energy_j - told.energy_j))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hffm_opt.asked import check_weights
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.planning_for import Asked
 from hffm_opt.errors import InputError
@@ -24,6 +25,7 @@ def plan_inference(asked: Asked) -> int:
     given = load_scenario(asked.scenario)
     if asked.out is not None:
         check_writable(asked.out, asked.scenario)
+    check_weights(asked.objective, asked.latency_weight, asked.energy_weight)
     latency, energy = _WEIGHTS.get(asked.objective, (asked.latency_weight, asked.energy_weight))
     with screen.waiting(f"Placing the inference of {given.name}"):
         outcome = inference.plan_inference(

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hffm_opt.cli import options, screen
+from hffm_opt.errors import InputError
+
+if TYPE_CHECKING:
+    from hffm_opt.scenario.model import Scenario
 
 
-def scenarios(json: options.Json = False) -> None:
-    """List the built-in scenarios."""
+def scenarios(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one: paper, random-7, ...")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", dir_okay=False, metavar="FILE", help="Write it there, to be changed by hand."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """List the built-in scenarios, or write one to a file as a start for one's own."""
     from hffm_opt.cli.views import scenarios as view
     from hffm_opt.scenario.builtin import BUILTINS
+    from hffm_opt.scenario.read import load_scenario
 
-    found = [make() for make in BUILTINS.values()]
+    if name is None and out is not None:
+        raise InputError.one("-o", "no scenario is named", f"name one: hffm scenarios NAME -o {out}")
+    found = [make() for make in BUILTINS.values()] if name is None else [load_scenario(name)]
+    path: dict[str, object] = {} if out is None else {"path": str(_written(found[0], out))}
     if json:
-        screen.document({"scenarios": [view.summary(scenario) for scenario in found]})
-    else:
+        screen.document({"scenarios": [view.summary(scenario) for scenario in found]} | path)
+    elif out is None:
         screen.show(view.listing(found))
+    else:
+        screen.show(f"Written to {out}. Next: {screen.command('check', out)}")
+
+
+def _written(scenario: Scenario, out: Path) -> Path:
+    """Write a scenario to a file that is not there yet; return its path."""
+    from hffm_opt.serial import check_writable, dump_yaml, write_text
+
+    check_writable(out)
+    if out.is_file():
+        raise InputError.one(str(out), "there is such a file already", "give another path, or remove it first")
+    write_text(out, dump_yaml(scenario))
+    return out
 
 
 def check(scenario: options.Scenario, json: options.Json = False) -> int:

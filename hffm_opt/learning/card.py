@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,39 +30,55 @@ from hffm_opt.learning.modules import Module as TrainableModule
 from hffm_opt.learning.modules.payload import State
 from hffm_opt.learning.modules.steps import Values
 from hffm_opt.learning.tasks import TaskData, embedded_tasks, make_split
+from hffm_opt.learning.tasks.tones import CLIP_SAMPLES
 from hffm_opt.scenario.builtin.tasks import EMBEDDED_TASKS, SOUND_TASKS
 from hffm_opt.scenario.card import ModelCard
 from hffm_opt.scenario.model import NAME_PATTERN, Frozen, Learning, Module, ModuleKind, Task
 from hffm_opt.scenario.parts import Part, Parts
 from hffm_opt.serial import dump_json, parse_text, validate, write_text
 
+T = TypeVar("T")
 Flop = tuple[int, int]  # forward and backward
 
 
-def count_flop(run: Callable[[], object]) -> int:
-    """Return the FLOPs of the matrix products, convolutions and attentions that ``run`` computes."""
+def count_flop(run: Callable[[], T]) -> tuple[int, T]:
+    """Return the FLOPs of the matrix products, convolutions and attentions that ``run`` computes, and its result."""
     with FlopCounterMode(display=False) as counter:
-        run()
-    return int(counter.get_total_flops())
+        result = run()
+    return int(counter.get_total_flops()), result
+
+
+def blank_sample(backbone: Backbone, task: Task) -> TaskData:
+    """Return one sample of a task in the form that the backbone reads; embedded tasks give a real one."""
+    form = backbone.form
+    if task.name in embedded_tasks() and task.source is None:
+        return make_split(task.name, "test", 1, 0, form.tokenizer)
+    text = np.ones((1, form.text_length), dtype=np.int64) if "text" in task.modalities else None
+    return TaskData(
+        images=np.zeros((1, *form.image_size, 3), dtype=np.uint8) if "image" in task.modalities else None,
+        input_ids=text,
+        attention_mask=text,
+        answers=np.zeros(1, dtype=np.int64),
+        families=("",),
+        audio=np.zeros((1, CLIP_SAMPLES), dtype=np.int16) if "audio" in task.modalities else None,
+    )
 
 
 def _count_pass(run: Pass, inputs: Inputs, states: Mapping[str, State]) -> Flop:
     """Return the FLOPs of a pass forward, and of the gradients of what is trained, as in training."""
     leaves = {name: {k: t.clone().requires_grad_() for k, t in states[name].items()} for name in run.modules}
-    found: list[Values] = []
-    forward = count_flop(lambda: found.append(run.prepare(inputs)))
-    values = {**found[0], "share": torch.ones(1, 1)}
+    forward, prepared = count_flop(lambda: run.prepare(inputs))
+    values = {**prepared, "share": torch.ones(1, 1)}
     return _count_both(run, values, Group(leaves), [t for state in leaves.values() for t in state.values()], forward)
 
 
 def _count_both(run: Pass, values: Values, group: Group, leaves: Sequence[Tensor], ahead: int) -> Flop:
-    outputs: list[Values] = []
-    forward = ahead + count_flop(lambda: outputs.append(run(values, group)))
-    ends = [value.sum() for name, value in outputs[0].items() if name in ("pooled", "logits", "penalty")]
+    forward, outputs = count_flop(lambda: run(values, group))
+    ends = [value.sum() for name, value in outputs.items() if name in ("pooled", "logits", "penalty")]
     loss = torch.stack(ends).sum()
     if not loss.requires_grad:
-        return forward, 0
-    return forward, count_flop(lambda: torch.autograd.grad(loss, leaves, allow_unused=True))
+        return ahead + forward, 0
+    return ahead + forward, count_flop(lambda: torch.autograd.grad(loss, leaves, allow_unused=True))[0]
 
 
 def _count_backbone(backbone: Backbone, whole: Pass, task: Task, inputs: Inputs) -> Flop:
@@ -70,11 +87,10 @@ def _count_backbone(backbone: Backbone, whole: Pass, task: Task, inputs: Inputs)
     joined = len(task.modalities) + 1
     first = max(joined, len(whole.constant) + whole.trained[0].own)
     bare = Pass(steps[:first], steps[first:], ())
-    found: list[Values] = []
-    ahead = count_flop(lambda: found.append(bare.prepare(inputs)))
-    leaf = "hidden" if "hidden" in found[0] else "pooled"
-    start = found[0][leaf].clone().requires_grad_()
-    return _count_both(bare, {**found[0], leaf: start}, Group({}), [start], ahead)
+    ahead, prepared = count_flop(lambda: bare.prepare(inputs))
+    leaf = "hidden" if "hidden" in prepared else "pooled"
+    start = prepared[leaf].clone().requires_grad_()
+    return _count_both(bare, {**prepared, leaf: start}, Group({}), [start], ahead)
 
 
 def _count_modules(
@@ -90,23 +106,6 @@ def _count_modules(
         now = _count_pass(forward_pass(backbone, some, task.name, task.modalities), inputs, states)
         counts[name], before = (now[0] - before[0], now[1] - before[1]), now
     return counts
-
-
-def _inputs(backbone: Backbone, task: Task) -> Inputs:
-    """Return one sample of a task as the backbone reads it."""
-    form = backbone.form
-    if task.name in embedded_tasks() and task.source is None:
-        sample = make_split(task.name, "test", 1, 0, form.tokenizer)
-    else:
-        text = np.ones((1, form.text_length), dtype=np.int64)
-        sample = TaskData(
-            images=np.zeros((1, *form.image_size, 3), dtype=np.uint8),
-            input_ids=text,
-            attention_mask=text,
-            answers=np.zeros(1, dtype=np.int64),
-            families=("",),
-        )
-    return read_inputs(backbone, sample, np.arange(1))
 
 
 def task_argument(text: str) -> Task:
@@ -159,7 +158,8 @@ def count_card(
     counts: dict[str, Flop] = {}
     for task in tasks:
         own = {name: module for name, module in modules.items() if task.name in module.tasks}
-        for name, flop in _count_modules(backbone, own, task, _inputs(backbone, task)).items():
+        inputs = read_inputs(backbone, blank_sample(backbone, task), np.arange(1))
+        for name, flop in _count_modules(backbone, own, task, inputs).items():
             counts[name] = max(counts.get(name, flop), flop)
 
     def entry(
@@ -209,6 +209,14 @@ class _Given(Frozen):
     parts: Parts
 
 
+def deliver(text: str, path: Path | None) -> None:
+    """Write a text to a file, or to standard output where none is given."""
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        write_text(path, text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count a backbone's card and write it; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m hffm_opt.learning.card", description="Count a model card.")
@@ -229,14 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from hffm_opt.learning.baselines.fedpft import compress
 
             backbone = compress(backbone, options.kept_neurons)
-        text = dump_json(count_card(backbone, options.adapter_width, tasks, parts))
+        deliver(dump_json(count_card(backbone, options.adapter_width, tasks, parts)), options.output)
     except HffmError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    if options.output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(options.output, text)
     return 0
 
 

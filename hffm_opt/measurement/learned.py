@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hffm_opt.measurement.model import after_averages
 from hffm_opt.measurement.run_points import RunPoints
 from hffm_opt.measurement.surrogate import FittedCurve, published_prior, refit
-from hffm_opt.plan.accuracy import default_curve
+from hffm_opt.plan.accuracy import curve_of
 from hffm_opt.plan.circulation import drift
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.schedule import in_force
@@ -17,8 +17,8 @@ from hffm_opt.trace.model import AccuracyRecord, RoundRecord
 
 
 def learned(problem: Problem, points: RunPoints) -> FittedCurve:
-    """Return the learning curve of a run: the published one, refitted to its points."""
-    return refit(published_prior().model_copy(update={"curve": default_curve(problem)}), points)
+    """Return the learning curve of a run: the scenario's own or the published one, refitted to its points."""
+    return refit(published_prior().model_copy(update={"curve": curve_of(problem)}), points)
 
 
 def points_of(

@@ -44,6 +44,11 @@ def default_curve(problem: Problem) -> LearningCurve:
     return published_curve(unit) if unit > 0 else PUBLISHED_CURVE
 
 
+def curve_of(problem: Problem) -> LearningCurve:
+    """Return the learning curve that a scenario's plans go by: its own (``planning.curve``), or the default."""
+    return problem.scenario.planning.curve or default_curve(problem)
+
+
 def _unit(problem: Problem) -> float:
     return float(np.square(problem.divergence_between).sum())
 

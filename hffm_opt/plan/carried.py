@@ -65,32 +65,6 @@ def carried_out(problem: Problem, plan: Plan) -> Carried:
     )
 
 
-def broken_links(problem: Problem, plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Return the radio links (source, target) of a plan that carry nothing in a network, each once."""
-    found = {
-        (arc.source, arc.target): None
-        for cell, cell_plan in zip(problem.cells, plan.cells, strict=True)
-        for round_plan in _rounds(cell_plan)
-        for tree in _trees(round_plan)
-        for arc in tree.arcs
-        if not _carries(cell, arc)
-    }
-    return tuple(found)
-
-
-def _rounds(plan: CellPlan) -> Iterator[RoundPlan]:
-    yield from plan.rounds
-    if plan.collection is not None:
-        yield plan.collection
-
-
-def _trees(plan: RoundPlan) -> Iterator[Tree]:
-    for name in TREES:
-        tree: Tree | None = getattr(plan, name)
-        if tree is not None:
-            yield tree
-
-
 def _carries(cell: Cell, arc: Arc) -> bool:
     return CLOUD in (arc.source, arc.target) or gain_of(cell, arc.source, arc.target) > 0
 

@@ -44,7 +44,7 @@ class RunView:
     plans_left_out: int
     replay: ReplayView
     looks: tuple[LookRow, ...]
-    costs: tuple[tuple[str, str, str, str], ...]
+    costs: tuple[tuple[str, ...], ...]
     latency: tuple[tuple[str, float, str, str, str, str], ...]
     latency_drawing: Drawing
     energy: tuple[tuple[str, str, str, str, str], ...]
@@ -116,19 +116,16 @@ def _latency(run: Run, by_cell: Mapping[str, Mapping[str, float]]) -> tuple[tupl
     )
 
 
-def _costs(m: Measurement) -> tuple[tuple[str, str, str, str], ...]:
+def _costs(m: Measurement) -> tuple[tuple[str, ...], ...]:
+    """Return a line for each cost: name, predicted, as the network was (where it changed), measured, difference."""
     rows = (
         ("Simulated time", numbers.seconds, "latency_s"),
         ("Energy", numbers.joules, "energy_j"),
         ("Data moved", numbers.megabytes, "bits"),
     )
+    told = [costs for costs in (m.predicted, m.explained, m.measured) if costs is not None]
     return tuple(
-        (
-            name,
-            show(getattr(m.predicted, key)),
-            show(getattr(m.measured, key)),
-            numbers.difference(getattr(m.difference, key)),
-        )
+        (name, *(show(getattr(costs, key)) for costs in told), numbers.difference(getattr(m.difference, key)))
         for name, show, key in rows
     )
 

@@ -83,7 +83,7 @@ def test_the_curve_is_the_calls_else_the_scenarios(hffm, dull, tmp_path):
 def test_a_drift_that_keeps_below_the_target_is_told(hffm, monkeypatch):
     curve = Cut(**DEFAULT.model_dump())
     for module in ("hffm_opt.asked", "hffm_opt.cli.views.plan"):
-        monkeypatch.setattr(f"{module}.default_curve", lambda _: curve)
+        monkeypatch.setattr(f"{module}.curve_of", lambda _: curve)
     answer = hffm("plan", "tiny", *AIM, "--method", "h-fedfm-2", "--json")
     assert (answer.code, answer.document["objective"], answer.document["rounds_to_target"]) == (3, None, None)
     assert "stays below the target at this drift" in hffm("plan", "tiny", *AIM, "--method", "h-fedfm-2").out

@@ -148,6 +148,8 @@ WRONG_CALLS = {
     ("plan", "tiny", "--gap", "-1"): "--gap",
     ("plan", "tiny", "--energy-weight", "inf"): "--energy-weight",
     ("plan", "tiny", "--energy-weight", "0", "--latency-weight", "0"): "both are 0",
+    ("plan", "tiny", "--objective", "latency", "--latency-weight", "3"): "has no weights",
+    ("plan", "tiny", "--for", "inference", "--objective", "energy", "--energy-weight", "3"): "has no weights",
     ("plan", "tiny", "--seed", "-1"): "--seed",
     ("plan", "tiny", "--method", "optimall"): "did you mean 'optimal'?",
     ("plan", "tiny", "--circulation", "h-fedfm2"): "did you mean 'h-fedfm-2'?",

@@ -22,6 +22,20 @@ def test_scenarios(hffm):
     assert [item["name"] for item in answer.document["scenarios"]] == ["paper", "paper-si", "tiny", "senses", "m3t"]
 
 
+def test_a_built_in_scenario_as_a_file(hffm, tmp_path):
+    out = tmp_path / "mine.yaml"
+    for name in ("paper-si", "random-7"):
+        answer = hffm("scenarios", name, "-o", out, "--json")
+        assert answer.document["path"] == str(out) and len(answer.document["scenarios"]) == 1
+        assert hffm_opt.load_scenario(out).fingerprint() == hffm_opt.load_scenario(name).fingerprint()
+        again = hffm("scenarios", name, "-o", out)
+        assert again.code == 2 and "there is such a file already" in again.err
+        out.unlink()
+    assert f"hffm check {out}" in " ".join(hffm("scenarios", "tiny", "-o", out).out.split())
+    assert hffm("scenarios", "-o", out).code == 2 and hffm("scenarios", "tine").code == 2
+    assert "paper" not in hffm("scenarios", "tiny").out
+
+
 def test_check_of_a_sound_scenario(hffm):
     answer = hffm("check", "paper-si", "--json")
     assert (answer.code, answer.document) == (0, {"ok": True, "findings": []})

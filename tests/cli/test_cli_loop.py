@@ -7,6 +7,7 @@ import json
 import pytest
 
 import hffm_opt
+from hffm_opt.cli.figures import figure
 from hffm_opt.report import read_run
 from hffm_opt.scenario.changes import Changes, Leave
 from hffm_opt.scenario.requests import ModuleRequest, Requests
@@ -68,6 +69,11 @@ def test_the_words_of_a_loop(hffm, tmp_path, monkeypatch, changing):
     answer = loop(hffm, changing, "--rounds", 4, *goal)
     assert answer.code == 0
     assert "Looks at the plan" in answer.out and f"{GONE} left" in " ".join(answer.out.split())
+    # Beside what was predicted for the whole network stands what the referee counts for the one that was left.
+    kept = json.loads((tmp_path / "runs/tiny-loop-2/measurement.json").read_text())
+    told = [figure(kept[name]["latency_s"]) for name in ("predicted", "explained", "measured")]
+    assert told[1] == told[2] != told[0]
+    assert "as the network was" in answer.out and all(f"{each} s" in answer.out for each in told)
     assert "Mean accuracy 10.0% was reached in round" in answer.out
     assert "hffm report runs/tiny-loop-2" in " ".join(answer.out.split())
     document = loop(hffm, changing, "--rounds", 4, *goal, "--json", "--overwrite").document
@@ -143,3 +149,12 @@ def test_requests_and_changes_do_not_go_together(hffm, tmp_path, changing):
         answer = hffm(command, path, "--rounds", 4, "-o", tmp_path / "run")
         assert answer.code == 2 and f"{told}: " in answer.err
         assert not (tmp_path / "run").exists()
+
+
+def test_nobody_left_to_evaluate(hffm, tmp_path, small):
+    scenario = hffm_opt.load_scenario(small)
+    everybody = tuple(Leave(change="leave", round=1, device=device.name) for device in scenario.devices)
+    path = tmp_path / "empty.yaml"
+    path.write_text(dump_yaml(scenario.model_copy(update={"changes": Changes(events=everybody)})))
+    answer = loop(hffm, path, "--rounds", 2, "-o", tmp_path / "run")
+    assert answer.code == 0 and "nothing was evaluated" in answer.out

@@ -98,3 +98,11 @@ def test_the_page_has_a_calendar_and_a_map_for_each_plan(run: Run) -> None:
     assert {"1", "4", "5", "8"} <= set(headers)
     for words in (f"{GONE} is still gone", "3.125", "Looks at the plan", "the plan changed"):
         assert words in page.text
+
+
+def test_what_the_referee_counts_for_the_changed_network_stands_beside_the_prediction(run: Run) -> None:
+    explained = run.measurement.predicted.model_copy(update={"latency_s": 123.0})
+    known = replace(run, measurement=run.measurement.model_copy(update={"explained": explained}))
+    assert "As the network was" in render_report([known]) and "123\u202fs" in render_report([known])
+    plain = replace(run, measurement=run.measurement.model_copy(update={"explained": None}))
+    assert "As the network was" not in render_report([plain])

@@ -14,7 +14,7 @@ from hffm_opt.cli import screen
 from hffm_opt.cli.figures import SMALL_RISE, bits, figure, percent, seconds
 from hffm_opt.cli.views.tables import facts, table, titled
 from hffm_opt.errors import Finding
-from hffm_opt.plan.accuracy import default_curve, target_out_of_reach
+from hffm_opt.plan.accuracy import curve_of, target_out_of_reach
 from hffm_opt.plan.circulation import Circulation, Tier, drift, kind_of_round, tiers, top_kind
 from hffm_opt.plan.model import CellPlan, Plan, RoundPlan, Tree
 from hffm_opt.plan.outcome import Outcome
@@ -103,8 +103,7 @@ def broken_limits(
             text = f"{figure(value, 6)} {unit} per round, above the limit of {limit:g} {unit}"
             yield screen.finding_text(Finding(option, text, "use the method 'optimal', or allow more"))
     if outcome.target is not None:
-        curve = problem.scenario.planning.curve or default_curve(problem)
-        missed = target_out_of_reach(curve, outcome.target, outcome.drift)
+        missed = target_out_of_reach(curve_of(problem), outcome.target, outcome.drift)
         if missed is not None:
             yield screen.finding_text(missed)
 

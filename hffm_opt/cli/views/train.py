@@ -23,7 +23,10 @@ def run_view(run: Run) -> Iterator[RenderableType]:
         (result.method, "bold"), f" on {result.scenario}: {counted(result.rounds, 'round')}, seed {result.seed}{state}"
     )
     yield from map(Text, algorithm_words(run.trace))
-    yield titled("Accuracy", accuracies(result), phase_in_words(result.headline))
+    if result.accuracy:
+        yield titled("Accuracy", accuracies(result), phase_in_words(result.headline))
+    else:
+        yield Text("Accuracy: nothing was evaluated.")
     yield titled("Cost of the whole run", costs(result))
     for task, faults in run.trace.header.skipped.items():
         reasons = ", ".join(f"{count} with {fault}" for fault, count in faults.items())
@@ -54,11 +57,13 @@ def phase_in_words(point: CurvePoint | None) -> str:
 
 
 def costs(result: Measurement) -> Table:
-    """Return the measured costs beside those predicted."""
-    made = table("", right=("predicted", "measured", "relative difference"))
-    told, found, off = result.predicted, result.measured, result.difference
-    made.add_row("latency", f"{figure(told.latency_s)} s", f"{figure(found.latency_s)} s", f"{off.latency_s:+.1e}")
-    made.add_row("energy", f"{figure(told.energy_j)} J", f"{figure(found.energy_j)} J", f"{off.energy_j:+.1e}")
-    made.add_row("moved", bits(told.bits), bits(found.bits), f"{off.bits:+.1e}")
-    made.add_row("really moved (serialised)", "", bits(result.serialised_bits), "")
+    """Return predicted and measured costs; where the network changed, those that it then had stand between."""
+    under = [] if result.explained is None else ["as the network was"]
+    made = table("", right=("predicted", *under, "measured", "relative difference"))
+    told = [costs for costs in (result.predicted, result.explained, result.measured) if costs is not None]
+    off = result.difference
+    made.add_row("latency", *(f"{figure(cost.latency_s)} s" for cost in told), f"{off.latency_s:+.1e}")
+    made.add_row("energy", *(f"{figure(cost.energy_j)} J" for cost in told), f"{off.energy_j:+.1e}")
+    made.add_row("moved", *(bits(cost.bits) for cost in told), f"{off.bits:+.1e}")
+    made.add_row("really moved (serialised)", *([""] * (len(told) - 1)), bits(result.serialised_bits), "")
     return made

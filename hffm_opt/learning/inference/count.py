@@ -14,42 +14,24 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hffm_opt.errors import HffmError
 from hffm_opt.learning.backbones import load_backbone
 from hffm_opt.learning.backbones.base import Backbone
-from hffm_opt.learning.card import count_flop
+from hffm_opt.learning.card import blank_sample, count_flop, deliver
 from hffm_opt.learning.inference.segments import Message, Piece, SplitModel, answer_message, in_order, to_bytes
 from hffm_opt.learning.modules import Group, StackedStates, initial_model, learned_modules
 from hffm_opt.learning.modules.module import Module
-from hffm_opt.learning.tasks import TaskData, embedded_tasks, make_split
-from hffm_opt.learning.tasks.tones import CLIP_SAMPLES
+from hffm_opt.learning.tasks import TaskData
 from hffm_opt.scenario.chains import Chain, ChainCard, EncoderSegment, Segment
 from hffm_opt.scenario.model import Learning, Task
 from hffm_opt.scenario.read import load_scenario
-from hffm_opt.serial import dump_json, write_text
+from hffm_opt.serial import dump_json
 from hffm_opt.units import bytes_to_bit
 
 WEIGHT_BIT = 32
-
-
-def blank_sample(backbone: Backbone, task: Task) -> TaskData:
-    """Return one sample of a task in the form that the backbone reads; embedded tasks give a real one."""
-    form = backbone.form
-    if task.name in embedded_tasks() and task.source is None:
-        return make_split(task.name, "test", 1, 0, form.tokenizer)
-    text = np.ones((1, form.text_length), dtype=np.int64) if "text" in task.modalities else None
-    return TaskData(
-        images=np.zeros((1, *form.image_size, 3), dtype=np.uint8) if "image" in task.modalities else None,
-        input_ids=text,
-        attention_mask=text,
-        answers=np.zeros(1, dtype=np.int64),
-        families=("",),
-        audio=np.zeros((1, CLIP_SAMPLES), dtype=np.int16) if "audio" in task.modalities else None,
-    )
 
 
 def message_bit(message: Message) -> int:
@@ -106,25 +88,25 @@ class _Counter:
         """Return the chain of a task, run on one sample."""
         model, values, encoders = self._model, dict[str, Tensor](), []
         for modality, piece in model.encoders.items():
-            raw, found = model.raw(sample, 0, modality), list[Message]()
+            raw = model.raw(sample, 0, modality)
             run = partial(model.encode, modality, raw)
-            flop = count_flop(lambda run=run, found=found: found.append(run()))  # type: ignore[misc]
+            flop, tokens = count_flop(run)
             encoders.append(
                 EncoderSegment(
                     modality=modality,
                     flop=float(flop),
                     input_bit=message_bit(raw),
-                    output_bit=message_bit(found[0]),
+                    output_bit=message_bit(tokens),
                     blocks=self.blocks(piece, self.used(run, piece)),
                 )
             )
-            values |= {name: value.detach() for name, value in found[0].items()}
+            values |= {name: value.detach() for name, value in tokens.items()}
         trunk, answer_bit = [], message_bit(answer_message(0, 0.0))
         for place, piece in enumerate(model.trunk):
-            found, run = list[Message](), partial(model.run, place, values)
-            flop = count_flop(lambda run=run, found=found: found.append(run()))  # type: ignore[misc]
+            run = partial(model.run, place, values)
+            flop, outputs = count_flop(run)
             blocks = self.blocks(piece, self.used(run, piece))
-            values = {name: value.detach() for name, value in found[0].items()}
+            values = {name: value.detach() for name, value in outputs.items()}
             last = place == len(model.trunk) - 1
             trunk.append(
                 Segment(
@@ -172,14 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         scenario = load_scenario(options.scenario)
-        text = dump_json(count_chains(load_backbone(scenario.learning.backbone), scenario.learning, scenario.tasks))
+        card = count_chains(load_backbone(scenario.learning.backbone), scenario.learning, scenario.tasks)
+        deliver(dump_json(card), options.output)
     except HffmError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    if options.output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(options.output, text)
     return 0
 
 
