@@ -249,7 +249,7 @@ def report(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained HTML page about runs, runs with requests, and answers ('hffm infer -o'), in any mix.
+    """Write one self-contained HTML page about runs of any kind, and answers ('hffm infer -o'), in any mix.
 
     Runs that differ in the seed alone are shown as their mean with an interval.
     """

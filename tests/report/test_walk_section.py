@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from pages import Page, outward_references
 
 import hffm_opt
 from hffm_opt.errors import InputError
@@ -89,6 +90,9 @@ def test_large_islands_and_many_are_left_out(directory):
 def test_a_page_is_written_and_stopped_runs_say_so(directory, tmp_path):
     page = write_report([directory], tmp_path / "page.html", figures=tmp_path / "figures")
     text = page.read_text(encoding="utf-8")
+    read = Page(text)
+    assert read.faults == [] and outward_references(text) == []
+    assert len(read.having("id")) == len(set(read.having("id")))
     assert "Modules that walked" in text and "device-0-2" in text and "over D2D links" in text
     assert text == write_report([directory], tmp_path / "again.html").read_text(encoding="utf-8")
     assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"walks-chain-1.svg", "walks-visits-2.pdf"}
