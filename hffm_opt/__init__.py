@@ -32,10 +32,12 @@ __all__ = [
     "plan_inference",
     "plan_requests",
     "plan_specialisation",
+    "plan_walks",
     "random_scenario",
     "run_loop",
     "train",
     "train_requests",
+    "train_walks",
 ]
 
 _PLACES = {
@@ -49,10 +51,12 @@ _PLACES = {
     "plan_inference": "hffm_opt.inference",
     "plan_requests": "hffm_opt.relayed",
     "plan_specialisation": "hffm_opt.placed",
+    "plan_walks": "hffm_opt.walked",
     "random_scenario": "hffm_opt.scenario.builtin.random_network",
     "run_loop": "hffm_opt.api",
     "train": "hffm_opt.api",
     "train_requests": "hffm_opt.relayed",
+    "train_walks": "hffm_opt.walked",
 }
 
 

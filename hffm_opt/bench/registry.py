@@ -71,6 +71,13 @@ BENCHMARKS: dict[str, Benchmark] = {
             seeds=1000,
         ),
         Benchmark(
+            "random-walks",
+            "accuracy at equal seconds and joules where links are few: walks by two chains, and plans with averages",
+            "hffm_opt.bench.random_walks:run",
+            seeds=3,
+            figure="hffm_opt.bench.random_walks:figure",
+        ),
+        Benchmark(
             "relay-exact",
             "seconds until a cell's best relay tree is proven, against the plain potential form",
             "hffm_opt.bench.relay_exact:run",

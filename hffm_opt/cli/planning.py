@@ -85,6 +85,9 @@ def plan(
     With --objective pareto: the latency-energy front, each of its points with a certificate of its own.
 
     With --for inference: on which node each piece of the model answers the scenario's requests.
+
+    With --for walks: the Markov chains by which modules walk over D2D links (--method metropolis-hastings, or
+    fastest-mixing, the default).
     """
     if purpose != "training":
         limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}

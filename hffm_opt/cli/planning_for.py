@@ -10,7 +10,7 @@ from typing import Literal
 
 from hffm_opt.errors import Finding, InputError
 
-Purpose = Literal["training", "inference", "requests", "specialise"]
+Purpose = Literal["training", "inference", "requests", "specialise", "walks"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ PLANNERS: dict[str, str] = {
     "inference": "hffm_opt.cli.inference:plan_inference",
     "requests": "hffm_opt.cli.other_plans:plan_requests",
     "specialise": "hffm_opt.cli.other_plans:plan_specialisation",
+    "walks": "hffm_opt.cli.walks:plan_walks",
 }
 """Purpose to the place of ``planner(asked) -> exit code``."""
 

@@ -107,6 +107,15 @@ def train(
             rich_help_panel=options.EXECUTION,
         ),
     ] = None,
+    walk: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD|PLAN",
+            help="Let modules walk over D2D links instead: fastest-mixing, metropolis-hastings, or a file of "
+            "'hffm plan --for walks'.",
+            rich_help_panel=BASELINES,
+        ),
+    ] = None,
     max_drift: options.MaxDrift = None,
     gap: options.Gap = None,
     time_limit: options.TimeLimit = None,
@@ -120,22 +129,38 @@ def train(
     """
     from hffm_opt.scenario.read import load_scenario
 
+    plain = {
+        "--resume": resume or None,
+        "--checkpoint-every": None if checkpoint_every == 1 else checkpoint_every,
+        "--device": None if device == "cpu" else device,
+        "--precision": None if precision == "fp32" else precision,
+        "--max-memory": max_memory,
+        "--proximal": proximal,
+        "--fedlama": fedlama,
+        "--centralised": centralised or None,
+        "--kept-neurons": kept_neurons,
+        "--realign-every": realign_every,
+    }
+    if walk is not None:
+        from hffm_opt.cli.walks import train_by_walks
+
+        planning = {"--plan": plan, "--method": method, "--relaying": relaying, "--placement": placement}
+        stops = {"--max-drift": max_drift, "--gap": gap, "--time-limit": time_limit}
+        return train_by_walks(
+            scenario,
+            walk,
+            rounds=rounds,
+            evaluate_every=evaluate_every,
+            seed=seed,
+            out=out,
+            overwrite=overwrite,
+            idle={**planning, **plain, "--tensorboard": tensorboard or None, **stops},
+            json=json,
+        )
     given = load_scenario(scenario)
     if given.requests is not None:
         from hffm_opt.cli.training_requests import train_on
 
-        plain = {
-            "--resume": resume or None,
-            "--checkpoint-every": None if checkpoint_every == 1 else checkpoint_every,
-            "--device": None if device == "cpu" else device,
-            "--precision": None if precision == "fp32" else precision,
-            "--max-memory": max_memory,
-            "--proximal": proximal,
-            "--fedlama": fedlama,
-            "--centralised": centralised or None,
-            "--kept-neurons": kept_neurons,
-            "--realign-every": realign_every,
-        }
         limits = {"max_drift": max_drift, "gap": gap, "time_limit": time_limit, "evaluate_every": evaluate_every}
         directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
         steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
@@ -224,7 +249,7 @@ def report(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained HTML page about runs, runs with requests, and answers ('hffm infer -o'), in any mix.
+    """Write one self-contained HTML page about runs of any kind, and answers ('hffm infer -o'), in any mix.
 
     Runs that differ in the seed alone are shown as their mean with an interval.
     """

@@ -104,7 +104,7 @@ def prepare(
     data = data_of(scenario, seed, backbone.form)
     modules = learned_modules(backbone, learning, data.answers, data.modalities)
     start = initial_model(modules, seed)
-    _check_modules(problem, modules)
+    check_modules(problem, modules)
     for name, state in start.items():
         Post(problem, modules, 0).encode(name, Statistic.of(state, 1.0))
     kept = {name: problem.owners[:, m] for m, name in enumerate(problem.modules) if modules[name].kind == "expert"}
@@ -158,7 +158,8 @@ def prepare(
     )
 
 
-def _check_modules(problem: Problem, modules: dict[str, Module]) -> None:
+def check_modules(problem: Problem, modules: dict[str, Module]) -> None:
+    """Raise :class:`InputError` where the scenario's trainable modules are not those of the backbone."""
     if set(problem.modules) != set(modules):
         raise InputError.one(
             "modules",

@@ -5,27 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
+from math import fsum
 
-from hffm_opt.errors import InputError
 from hffm_opt.learning.aggregation import Statistic, total
 from hffm_opt.learning.modules.module import Module
 from hffm_opt.learning.modules.states import StackedStates
 from hffm_opt.learning.transport import Post
+from hffm_opt.plan.walk_referee import check_walk
 from hffm_opt.plan.walks import WalkPlan, WalkRound, hop_of, walk
 from hffm_opt.problem.model import Problem
-from hffm_opt.trace.ledger import Ledger, LedgerEntry
+from hffm_opt.trace.ledger import Ledger, LedgerColumns, LedgerEntry
 from hffm_opt.units import bytes_to_bit
 
 Train = Callable[[StackedStates, "tuple[int, ...]", int], StackedStates]
 
 
+@dataclass(frozen=True)
+class Walk:
+    """A complete round of a walk, with the clock in s and the joules of the run at its end."""
+
+    part: WalkRound
+    clock_s: float
+    energy_j: float
+
+
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """The copies of all devices after a walk, its ledger, and the clock."""
+    """The copies of all devices after a walk, its complete rounds, and its ledger."""
 
     states: StackedStates
+    rounds: tuple[Walk, ...]
     ledger: Ledger
-    clock_s: float
+
+    @property
+    def clock_s(self) -> float:
+        """The clock at the end."""
+        return self.rounds[-1].clock_s if self.rounds else 0.0
 
 
 def run_walk(
@@ -36,9 +51,9 @@ def run_walk(
     train: Train,
     rounds: int,
     seed: int,
-    watch: Callable[[WalkRound, StackedStates, float, float], None] | None = None,
+    watch: Callable[[Walk, StackedStates], None] | None = None,
 ) -> Walked:
-    """Let modules walk for some rounds.
+    """Let modules walk for some rounds. An interrupt (Ctrl-C) ends the walk after its last complete round.
 
     Args:
         problem: the problem.
@@ -49,22 +64,31 @@ def run_walk(
             :class:`~hffm_opt.learning.local.LocalTrainer`.
         rounds: how many rounds.
         seed: of the walk.
-        watch: told after each round what it was, the copies, the clock in s and the joules so far.
+        watch: told after each round what it was, and the copies.
 
     Raises:
-        InputError: the plan is for another scenario, or a copy is not finite.
+        InputError: the plan is faulty or for another scenario, or a copy is not finite.
+        KeyboardInterrupt: interrupted before any round was complete.
     """
-    if plan.scenario.fingerprint != problem.fingerprint:
-        raise InputError.one("scenario", f"the walk was planned for '{plan.scenario.name}'", "plan it anew")
-    states, now, entries = start, 0.0, list[LedgerEntry]()
-    for part in walk(problem, plan, rounds, seed):
-        states = train(states, part.training, part.number)
-        trained, done = _training(problem, part, now)
-        states, hops, now = _moves(problem, modules, part, states, done)
-        entries += [*trained, *hops]
-        if watch is not None:
-            watch(part, states, now, sum(entry.joules for entry in entries))
-    return Walked(states, Ledger.of(entries), now)
+    check_walk(problem, plan)
+    columns, ran = LedgerColumns(), list[Walk]()
+    whole = (start, 0, 0)
+    try:
+        for part in walk(problem, plan, rounds, seed):
+            now, joules = (ran[-1].clock_s, ran[-1].energy_j) if ran else (0.0, 0.0)
+            trained, ready = _training(problem, part, now)
+            after, hops, now = _moves(problem, modules, part, train(whole[0], part.training, part.number), ready)
+            columns.extend((*trained, *hops))
+            ran.append(Walk(part, now, joules + fsum(entry.joules for entry in (*trained, *hops))))
+            # One name: an interrupt finds all of a round here, or nothing.
+            whole = (after, len(ran), len(columns))
+            if watch is not None:
+                watch(ran[-1], after)
+    except KeyboardInterrupt:
+        if not whole[1]:
+            raise
+    columns.truncate(whole[2])
+    return Walked(whole[0], tuple(ran[: whole[1]]), columns.ledger())
 
 
 def _training(problem: Problem, part: WalkRound, now: float) -> tuple[list[LedgerEntry], float]:

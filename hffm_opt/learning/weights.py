@@ -33,6 +33,7 @@ from hffm_opt.scenario.model import Frozen, ModuleKind
 from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_bytes, write_text
 from hffm_opt.trace.files import WEIGHTS
 from hffm_opt.trace.model import RunHeader
+from hffm_opt.trace.walks import WalkHeader
 
 MANIFEST, PEFT = "manifest.json", "peft"
 SUFFIX = ".safetensors"
@@ -102,7 +103,7 @@ class Weights:
 
 def write_weights(
     directory: Path,
-    header: RunHeader,
+    header: RunHeader | WalkHeader,
     rounds: int,
     modules: Mapping[str, Module],
     states: StackedStates,

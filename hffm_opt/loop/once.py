@@ -31,6 +31,7 @@ from hffm_opt.trace import Trace, write_trace
 from hffm_opt.trace.files import BOARD, CHECKPOINT, LEDGER, WEIGHTS
 from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE
 from hffm_opt.trace.model import Algorithm
+from hffm_opt.trace.walks import WALK, WALK_TRACE
 
 Planner = Callable[[Problem], Outcome]
 
@@ -148,7 +149,7 @@ def claim_directory(directory: Path, overwrite: bool) -> Path:
     """
     if directory.exists() and not directory.is_dir():
         raise InputError.one(str(directory), "this is a file, a run needs a directory", "give another path")
-    holds_run = any((directory / name).exists() for name in FILES)
+    holds_run = any((directory / name).exists() for name in (*FILES, WALK, WALK_TRACE))
     if holds_run and not overwrite:
         stopped = (directory / OUTCOME).is_file() and not (directory / MEASUREMENT).is_file()
         stopped = stopped or (directory / CHECKPOINT).is_dir()
@@ -179,12 +180,17 @@ def resumed_directory(directory: Path | None, overwrite: bool) -> Path:
     return directory
 
 
-def begin_run(problem: Problem, outcome: Outcome, directory: Path) -> None:
-    """Write what a run is to do, in place of what the directory holds."""
-    for name in (*FILES, METRICS_TABLE):
+def clear_run(directory: Path) -> None:
+    """Remove what a run of any kind left in a directory."""
+    for name in (*FILES, METRICS_TABLE, WALK, WALK_TRACE):
         (directory / name).unlink(missing_ok=True)
     for name in (CHECKPOINT, f".{CHECKPOINT}.spent", WEIGHTS, BOARD):
         shutil.rmtree(directory / name, ignore_errors=True)
+
+
+def begin_run(problem: Problem, outcome: Outcome, directory: Path) -> None:
+    """Write what a run is to do, in place of what the directory holds."""
+    clear_run(directory)
     write_text(directory / SCENARIO, dump_yaml(problem.scenario))
     write_text(directory / PLAN, dump_json(outcome.plan))
     # Last: a directory with an outcome can be resumed.

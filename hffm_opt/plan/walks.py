@@ -34,19 +34,34 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Island(Frozen):
-    """Devices that D2D links join, with the chain's transition probabilities [n][n] and its law [n]."""
+    """Devices that D2D links join, with the chain's transition probabilities [n][n] and its law [n].
 
-    devices: tuple[Name, ...]
+    ``slem`` is the chain's second largest eigenvalue modulus, ``bound`` what is proven that no chain on these links
+    with this law falls below (null: nothing was proven), ``slem_metropolis_hastings`` that of Metropolis-Hastings.
+    """
+
+    devices: Annotated[tuple[Name, ...], Field(min_length=1)]
     transition: tuple[tuple[Probability, ...], ...]
     law: tuple[Probability, ...]
+    slem: Probability
+    bound: Probability | None = None
+    slem_metropolis_hastings: Probability
+
+    @property
+    def gap(self) -> float | None:
+        """How far the modulus can be above the least possible; None where nothing is proven."""
+        return None if self.bound is None else self.slem - self.bound
 
 
 class WalkPlan(Frozen):
-    """How modules walk: ``walkers`` copies of each on every island to begin with; ``late`` null: none is remade."""
+    """How modules walk: ``walkers`` copies of each begin on every island, on as many of its devices that train it.
+
+    Where fewer do, there are fewer copies. ``late`` null: none is made anew.
+    """
 
     format: Literal["hffm-walk-plan/1"] = "hffm-walk-plan/1"
     scenario: ScenarioReference
-    method: str
+    method: Name
     islands: tuple[Island, ...]
     walkers: Annotated[int, Field(ge=1)] = 1
     late: Annotated[int, Field(ge=1)] | None = None
@@ -67,10 +82,12 @@ class Step:
 class WalkRound:
     """A round: rows of the devices that train, hops, copies that meet, and where copies are started anew.
 
-    ``meetings`` maps (module, device) to (device that a copy comes from, rounds of training behind it).
+    ``standing`` are the (module, device) pairs where copies stand when the round begins. ``meetings`` maps (module,
+    device) to (device that a copy comes from, rounds of training behind it).
     """
 
     number: int
+    standing: tuple[tuple[int, int], ...]
     training: tuple[int, ...]
     hops: tuple[Step, ...]
     meetings: dict[tuple[int, int], tuple[tuple[int, int], ...]]
@@ -88,12 +105,14 @@ def walk(problem: Problem, plan: WalkPlan, rounds: int, seed: int) -> Iterator[W
         for members, island in zip(islands, plan.islands, strict=True):
             owners = problem.owners[members, m]
             law = np.array(island.law) * owners
-            if law.sum():
-                drawn = rng.choice(members, plan.walkers, p=law / law.sum()).tolist()
-                copies += [(int(u), 0) for u in dict.fromkeys(drawn)]
+            count = min(plan.walkers, int(np.count_nonzero(law)))
+            if count:
+                drawn = rng.choice(members, count, replace=False, p=law / law.sum())
+                copies += [(int(u), 0) for u in drawn]
     seen = {(m, u): 0 for m in at for u in chain if problem.owners[u, m]}
     for number in range(1, rounds + 1):
-        training = sorted({u for copies in at.values() for u, _ in copies if problem.owners[u].any()})
+        standing = tuple((m, u) for m, copies in at.items() for u, _ in copies)
+        training = sorted({u for _, u in standing if problem.owners[u].any()})
         hops, meetings, created = list[Step](), dict[tuple[int, int], tuple[tuple[int, int], ...]](), []
         for m, copies in at.items():
             arrivals: dict[int, list[tuple[int, int]]] = {}
@@ -117,7 +136,7 @@ def walk(problem: Problem, plan: WalkPlan, rounds: int, seed: int) -> Iterator[W
                 at[m].append((u, 0))
                 seen[m, u] = number
                 created.append((m, u))
-        yield WalkRound(number, tuple(training), tuple(hops), meetings, tuple(created))
+        yield WalkRound(number, standing, tuple(training), tuple(hops), meetings, tuple(created))
 
 
 @dataclass(frozen=True)

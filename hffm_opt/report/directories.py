@@ -15,9 +15,11 @@ from hffm_opt.report.answered import read_answered
 from hffm_opt.report.placed import PLACEMENT, read_placed
 from hffm_opt.report.relayed import phases_of, read_relayed
 from hffm_opt.report.run import FILES, Run, read_run
+from hffm_opt.report.walked import WALK_FILES, read_walked
 from hffm_opt.trace import inference
 from hffm_opt.trace.metrics import METRICS_TABLE
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN
+from hffm_opt.trace.walks import WALK, WALK_TRACE
 
 Progress = Callable[[str], None]
 
@@ -57,6 +59,11 @@ def _answers(directory: Path) -> Found:
     return Found((), (answered,), answered)
 
 
+def _walks(directory: Path) -> Found:
+    walked = read_walked(directory)
+    return Found((), (walked,), walked)
+
+
 def _run(directory: Path) -> Found:
     run = read_run(directory)
     placed = read_placed(directory, run)
@@ -78,6 +85,12 @@ KINDS = (
         lambda directory: (directory / inference.INFERENCE).is_file(),
         _answers,
         lambda directory: [directory / name for name in _ANSWERS],
+    ),
+    DirectoryKind(
+        "a training by walks",
+        lambda directory: any((directory / name).is_file() for name in (WALK, WALK_TRACE)),
+        _walks,
+        lambda directory: [directory / name for name in WALK_FILES],
     ),
     # Last: files of runs lie in directories of other kinds too.
     DirectoryKind(

@@ -21,6 +21,8 @@ from hffm_opt.report.placement_view import placement_view
 from hffm_opt.report.relayed import Relaying
 from hffm_opt.report.relaying_view import relaying_view
 from hffm_opt.report.svg import Drawing
+from hffm_opt.report.walk_view import walk_view
+from hffm_opt.report.walked import Walked
 
 
 class SectionView(Protocol):
@@ -56,6 +58,7 @@ SECTIONS = (
     SectionKind(Relaying, relaying_view, "relaying.html.j2"),
     SectionKind(Placed, placement_view, "placement.html.j2"),
     SectionKind(Answered, answers_view, "inference.html.j2"),
+    SectionKind(Walked, walk_view, "walks.html.j2"),
 )
 
 

@@ -14,6 +14,7 @@ from hffm_opt.scenario.ownership import ownable_modules, owns
 from hffm_opt.scenario.requests import sound_requests
 from hffm_opt.scenario.sources import well_formed_sources
 from hffm_opt.scenario.specialise import sound_specialisation
+from hffm_opt.scenario.walks import sound_walks
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -192,6 +193,7 @@ CHECKS: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     inference_section,
     sound_requests,
     sound_specialisation,
+    sound_walks,
 )
 
 

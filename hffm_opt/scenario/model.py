@@ -18,9 +18,10 @@ from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
 from hffm_opt.scenario.requests import Requests
 from hffm_opt.scenario.specialise import Specialise
+from hffm_opt.scenario.walks import Walks
 
 CLOUD = "cloud"
-OUTSIDE_PLANS = ("changes", "inference", "requests", "specialise")
+OUTSIDE_PLANS = ("changes", "inference", "requests", "specialise", "walks")
 """Sections on which the cost of a training plan does not depend."""
 OPTIONAL_SECTIONS = ("radio", *OUTSIDE_PLANS)
 
@@ -305,6 +306,7 @@ class Scenario(Frozen):
     inference: Inference | None = None
     requests: Requests | None = None
     specialise: Specialise | None = None
+    walks: Walks | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent_sections(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

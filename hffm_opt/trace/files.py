@@ -12,7 +12,7 @@ from typing import Any, Literal
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
-from hffm_opt.trace.ledger import LedgerEntry
+from hffm_opt.trace.ledger import Ledger, LedgerEntry
 from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE, metrics_lines, metrics_table
 from hffm_opt.trace.model import Broadcast, Look, Revision, RunHeader, Trace
 
@@ -42,7 +42,7 @@ def write_trace(trace: Trace, directory: Path) -> Path:
     texts = {
         METRICS: metrics_lines(trace.rounds, trace.accuracy),
         METRICS_TABLE: metrics_table(trace.header, trace.rounds, trace.accuracy),
-        LEDGER: _ledger_text(trace),
+        LEDGER: ledger_text(trace.ledger),
     }
     for name, text in texts.items():
         write_text(directory / name, text)
@@ -80,7 +80,7 @@ def read_trace(directory: Path) -> Trace:
         "header": index.header.model_dump(mode="json"),
         "rounds": records["round"],
         "accuracy": records["accuracy"],
-        "ledger": _ledger_columns(texts[LEDGER]),
+        "ledger": ledger_columns(texts[LEDGER]),
         "revisions": [revision.model_dump(mode="json") for revision in index.revisions],
         "broadcasts": [sent.model_dump(mode="json") for sent in index.broadcasts],
         "looks": [look.model_dump(mode="json") for look in index.looks],
@@ -92,15 +92,17 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _ledger_text(trace: Trace) -> str:
+def ledger_text(ledger: Ledger) -> str:
+    """Return a ledger as CSV."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(LedgerEntry._fields)
-    writer.writerows(trace.ledger.entries())
+    writer.writerows(ledger.entries())
     return stream.getvalue()
 
 
-def _ledger_columns(text: str) -> dict[str, list[Any]]:
+def ledger_columns(text: str) -> dict[str, list[Any]]:
+    """Return the columns of a ledger that was written as CSV."""
     header, *rows = csv.reader(io.StringIO(text))
     columns = zip(*rows, strict=True) if rows else ((),) * len(header)
     return {

@@ -56,6 +56,10 @@ def test_walks_along_few_links_are_planned(capsys):
     for method in ("x-learning", "x-learning+shares", "x-learning+optimised"):
         assert main(["plan", walk, "--method", method, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["feasible"] is True
+    assert main(["plan", walk, "--for", "walks", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["format"], told["late"], told["loss"]) == ("hffm-walk-plan/1", 8, 0.1)
+    assert [len(island["devices"]) for island in told["islands"]] == [4, 2, 1]
 
 
 def test_experts_are_placed_and_trained_where_they_are(tmp_path, capsys):

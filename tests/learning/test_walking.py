@@ -58,7 +58,7 @@ def test_copies_that_meet_become_their_mean_and_others_are_carried_on(start):
         return before[number]
 
     after: dict[int, StackedStates] = {}
-    run_walk(problem, plan, modules, start, train, 12, 6, lambda part, states, *_: after.update({part.number: states}))
+    run_walk(problem, plan, modules, start, train, 12, 6, lambda ran, states: after.update({ran.part.number: states}))
 
     def value(states, row):
         return float(next(iter(states.of_device(row, KEY).values())).flatten()[0])
@@ -77,16 +77,45 @@ def test_copies_that_meet_become_their_mean_and_others_are_carried_on(start):
     assert met
 
 
+@pytest.mark.parametrize("stop", ["training", "watching"])
+def test_an_interrupt_leaves_complete_rounds(start, stop):
+    plan = plan_walk(problem, walkers=2, late=2, loss=0.2)
+
+    def train(states, rows, number):
+        if stop == "training" and number == 4:
+            raise KeyboardInterrupt
+        return counted(states, rows, number)
+
+    def watch(ran, _):
+        if stop == "watching" and ran.part.number == 3:
+            raise KeyboardInterrupt
+
+    stopped = run_walk(problem, plan, modules, start, train, 9, 5, watch)
+    whole = run_walk(problem, plan, modules, start, counted, 3, 5)
+    assert (stopped.rounds, stopped.ledger) == (whole.rounds, whole.ledger)
+    assert stopped.states.equal(whole.states)
+
+
+def test_an_interrupt_before_any_round_is_complete_is_passed_on(start):
+    def train(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_walk(problem, plan_walk(problem), modules, start, train, 2, 0)
+
+
 def test_real_modules_learn_while_they_walk():
     given = build_problem(quick_scenario())
     plan = plan_walk(given, late=3, loss=0.1)
     run = train_walk(given, plan, 3, 1, evaluate_every=2, threads=1)
     again = train_walk(given, plan, 3, 1, evaluate_every=2, threads=1)
-    assert [point.round for point in run.curve] == [2, 3]
-    assert run.curve == again.curve and run.walked.states.equal(again.walked.states)
+    assert [point.round for point in run.trace.curve] == [2, 3]
+    assert run.trace == again.trace and run.states.equal(again.states)
     told = walk_cost(given, plan, 3, 1)
-    assert (run.curve[-1].clock_s, run.curve[-1].energy_j) == pytest.approx((told.latency_s, told.energy_j), rel=1e-9)
-    assert run.curve[-1].accuracy.keys() == run.baseline.keys()
+    end = run.trace.curve[-1]
+    assert (end.clock_s, end.energy_j) == pytest.approx((told.latency_s, told.energy_j), rel=1e-9)
+    assert run.trace.measured.model_dump() == pytest.approx(run.trace.predicted.model_dump(), rel=1e-9)
+    assert end.accuracy.keys() == run.trace.header.baseline.keys()
 
 
 def test_plans_for_other_scenarios_are_refused(start):

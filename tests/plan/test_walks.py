@@ -20,12 +20,14 @@ cells = {int(u): i for i, cell in enumerate(problem.cells) for u in cell.members
 def test_copies_are_where_the_data_are(chain):
     plan = plan_walk(problem, chain)
     m = problem.modules.index("adapters")
-    hosts = Counter()
+    hosts, stood = Counter(), Counter()
     for part in walk(problem, plan, 4000, 1):
+        stood.update(u for module, u in part.standing if module == m)
         hosts.update(step.target for step in part.hops if step.module == m)
     for cell, island in zip(problem.cells, plan.islands, strict=True):
         law = data_shares(problem, cell.members)
         assert island.law == pytest.approx(law.tolist())
+        assert [stood[int(u)] / 4000 for u in cell.members] == pytest.approx(law, abs=0.04)
         # Arrivals at u from elsewhere: pi_u (1 - P_uu) of all rounds.
         leaves = law * (1 - np.diag(np.array(island.transition)))
         assert [hosts[int(u)] / 4000 for u in cell.members] == pytest.approx(leaves, abs=0.03)

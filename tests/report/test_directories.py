@@ -19,7 +19,7 @@ def test_every_kind_is_known_by_its_files(
     relayed: Path, answers: Path, placed: Path, directories: tuple[Path, ...], tmp_path: Path
 ) -> None:
     names = [kind_of(directory).name for directory in (relayed, answers, placed, directories[0])]
-    assert names == [KINDS[0].name, KINDS[1].name, KINDS[2].name, KINDS[2].name]
+    assert names == [KINDS[0].name, KINDS[1].name, KINDS[-1].name, KINDS[-1].name]
     (tmp_path / "notes.txt").write_text("nothing of ours")
     with pytest.raises(InputError, match="it holds nothing to report on"):
         kind_of(tmp_path)

@@ -38,6 +38,12 @@ def without_samples(task):
     return spoil
 
 
+def walk_without_links(data):
+    data["walks"] = {}
+    for device in data["devices"]:
+        device["d2d"] = False
+
+
 def freeze_heads_and_adapters(data):
     for module in data["modules"]:
         module["trainable"] = False
@@ -162,6 +168,7 @@ EXAMPLES = [
         "no device is named 'phone'",
     ),
     ("sound_specialisation", put("specialise", value={}), "specialise", "no trainable experts"),
+    ("sound_walks", walk_without_links, "walks", "no module can walk"),
 ]
 
 
