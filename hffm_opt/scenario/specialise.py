@@ -55,6 +55,9 @@ def sound_specialisation(scenario: Scenario) -> Iterator[Finding]:
         return
     if scenario.requests is not None:
         yield Finding("specialise", "requests and specialise cannot be granted together yet", "remove one of the two")
+    if scenario.changes is not None:
+        message = "specialise counts on the links over which experts are fetched, and changes may take them away"
+        yield Finding("specialise", message, "remove one of the two")
     if not any(m.kind == "expert" and m.trainable for m in scenario.modules):
         message = "the model has no trainable experts that could be placed"
         yield Finding("specialise", message, "add modules of kind expert (learning.parts), or remove the section")

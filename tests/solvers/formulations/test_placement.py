@@ -26,8 +26,11 @@ def drawn(seed):
     """Three devices, two experts and an edge server with figures drawn at random, limits among them."""
     rng = derive(seed, "placement")
     placing = placement_problem(build_problem(mixture()), 0)
-    price = rng.uniform(0.1, 3.0, (4, 4))
-    np.fill_diagonal(price, 0.0)
+    bits = rng.uniform(0.5, 1.5, 2)
+    price = (rng.uniform(0.1, 3.0, (4, 4)) + rng.uniform(0.0, 1.0) / bits[:, None, None]) * bits[:, None, None]
+    if rng.random() < 0.3:
+        price[:, rng.integers(4), rng.integers(4)] = np.inf
+    price[:, range(4), range(4)] = 0.0
     settings = Specialise(
         fetch_rounds=int(rng.integers(1, 4)),
         misfit_weight=float(rng.choice([0.0, 0.5, 2.0])),
@@ -40,7 +43,7 @@ def drawn(seed):
         placing,
         settings=settings,
         experts=placing.experts[:2],
-        bits=rng.uniform(0.5, 1.5, 2),
+        bits=bits,
         uses=np.array([[True, True], [True, True], [True, bool(rng.integers(2))]]),
         room=rng.uniform(1.0, 4.0, 3),
         base_s=rng.uniform(0.0, 0.5, 3),
@@ -63,7 +66,9 @@ def best_of_all(placing):
         x[tuple(np.array(places).T)] = hosts
         if (x @ placing.bits > placing.room).any() or (x.sum(axis=1) > settings.experts_per_device).any():
             continue
-        if (placing.base_s + (x * placing.time_s).sum(axis=1) > settings.max_train_s).any() or not x.any(axis=1).all():
+        if (placing.base_s + (x * placing.time_s).sum(axis=1) > settings.max_train_s).any():
+            continue
+        if not x[placing.uses.any(axis=1)].any(axis=1).all():
             continue
         owned = [tuple(pair) for pair in np.argwhere(x)]
         for kept in product([False, True], repeat=len(owned)):
@@ -71,13 +76,13 @@ def best_of_all(placing):
             if sum(placing.bits[m] for _, m in z) > settings.edge_memory_bit:
                 continue
             cost = energy * placing.train_j[x].sum()
-            cost += sum(placing.price[h, 3] * placing.bits[m] for h, m in z) / settings.fetch_rounds
+            cost += sum(placing.price[m, h, 3] for h, m in z) / settings.fetch_rounds
             for u, m in places:
                 ways = [0.0 + settings.misfit_weight * placing.misfit[u, u]] if x[u, m] else [np.inf]
                 if not x[u, m]:
                     for h in np.flatnonzero(x[:, m]):
                         start = [h, *([3] if (h, m) in z else [])]
-                        moved = min(placing.price[s, u] for s in start) * placing.bits[m] / settings.fetch_rounds
+                        moved = min(placing.price[m, s, u] for s in start) / settings.fetch_rounds
                         ways.append(moved + settings.misfit_weight * placing.misfit[h, u])
                 cost += min(ways)
             best = min(best, cost)
