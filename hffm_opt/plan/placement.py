@@ -6,8 +6,10 @@ Per round, with D the devices that use expert m, h a device that trains it, e an
     caching    c_m(h, e) / fetch_rounds              h's copy to e
     fetching   c_m(h, u) / fetch_rounds              h's copy to u; c_m(e, u) where u fetches it from e
     misfit     w_F F_hu                              how badly h's data fit u's
+    mixing     w_V V_hg                              how far apart the data are of h and g, which both train m
 
-c_m is the least of ``w_E J + w_T s`` of one copy of m over all paths, fixed delays included (:mod:`.fetching`).
+c_m is the least of ``w_E J + w_T s`` of one copy of m over all paths, fixed delays included (:mod:`.fetching`); V is
+the total variation between the devices' laws of (task, answer), which an average of their copies mixes.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hffm_opt.errors import Finding, InputError
 from hffm_opt.plan.fetching import Fetch, Fetching, cheapest_paths
 from hffm_opt.plan.limits import TOLERANCE
 from hffm_opt.plan.model import ScenarioReference
-from hffm_opt.problem.misfit import answer_mass, misfit
+from hffm_opt.problem.misfit import answer_mass, misfit, total_variation
 from hffm_opt.problem.model import Bools, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.scenario.model import Frozen, Module, Name
@@ -48,6 +50,7 @@ class PlacementPlan(Frozen):
     train_j: Annotated[float, Field(ge=0)]
     transfer: Annotated[float, Field(ge=0)]
     misfit: Annotated[float, Field(ge=0)]
+    mixing: Annotated[float, Field(ge=0)] = 0.0
     hosts: dict[Name, tuple[Name, ...]]
     caches: tuple[Fetch, ...]
     fetches: tuple[Fetch, ...]
@@ -63,7 +66,8 @@ class PlacementProblem:
 
     ``uses`` [U, M]: the device has samples that the expert serves. ``room`` [U] bits beside the other modules,
     ``time_s`` [U, M] of training beside ``base_s`` [U], ``train_j`` [U, M]; ``price`` [M, U + K, U + K] of one copy
-    from node to node, infinite without a path; ``misfit`` [U, U] of the host's copy (row) to a device (column).
+    from node to node, infinite without a path; ``misfit`` [U, U] of the host's copy (row) to a device (column);
+    ``apart`` [U, U] the total variation between two devices' data, 0 where one has none.
     """
 
     problem: Problem
@@ -77,6 +81,7 @@ class PlacementProblem:
     train_j: Floats
     price: Floats
     misfit: Floats
+    apart: Floats
     nodes: tuple[str, ...]
 
     @property
@@ -131,8 +136,17 @@ def placement_problem(problem: Problem, seed: int) -> PlacementProblem:
         train_j=problem.capacitance_j_s2[:, None] * speed[:, None] ** 2 * cycles,
         price=np.array([prices[float(m.payload_bit)] for m in experts]),
         misfit=fits,
+        apart=_apart(mass),
         nodes=nodes,
     )
+
+
+def _apart(mass: Floats) -> Floats:
+    """Return the total variation [U, U] between devices' laws, given their samples per (task, answer), [U, A]."""
+    total = mass.sum(axis=1, keepdims=True)
+    law = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
+    apart = np.array([[total_variation(one, other) for other in law] for one in law])
+    return np.where((total > 0) & (total.T > 0), apart, 0.0)
 
 
 def _prices(problem: Problem, bits: float, nodes: tuple[str, ...]) -> Floats:
@@ -154,11 +168,12 @@ def _cycles(problem: Problem, u: int, module: Module) -> float:
 
 @dataclass(frozen=True)
 class PlacementCost:
-    """A placement's training in J a round, transfers in the planner's unit, misfit, value, and broken limits."""
+    """A placement's training in J a round, transfers in the planner's unit, misfit, mixing, value, broken limits."""
 
     train_j: float
     transfer: float
     misfit: float
+    mixing: float
     value: float
     violations: tuple[Finding, ...]
 
@@ -189,8 +204,12 @@ def evaluate_placement(placing: PlacementProblem, plan: PlacementPlan) -> Placem
         total += float(placing.misfit[index[fetch.host], index[fetch.device]])
     total += float(sum(placing.misfit[u, u] for u, _ in np.argwhere(hosted & placing.uses)))
     transfer /= rounds
-    value = weights.energy_weight * train_j + transfer + placing.settings.misfit_weight * total
-    return PlacementCost(train_j, transfer, total, value, tuple(violations))
+    together = hosted.astype(float)
+    mixing = float(np.sum(np.triu(placing.apart, 1) * (together @ together.T)))
+    settings = placing.settings
+    value = weights.energy_weight * train_j + transfer + settings.misfit_weight * total
+    value += settings.mixing_weight * mixing
+    return PlacementCost(train_j, transfer, total, mixing, value, tuple(violations))
 
 
 def _refuse_unknown(placing: PlacementProblem, plan: PlacementPlan) -> None:

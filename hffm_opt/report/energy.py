@@ -67,9 +67,9 @@ def predicted_energy(run: Run) -> dict[str, float]:
             found[band] += joules
     fetching = run.trace.header.fetching
     if fetching is not None:
-        times = sum(fetching.due(record.round) for record in run.trace.rounds)
+        fetched = sum(fetching.due(record.round) for record in run.trace.rounds)
         for band, joules in fetch_cost(run.problem, fetching).joules_by_band.items():
-            found[band] += times * joules
+            found[band] += fetched * joules
     for revision, before in zip(run.trace.revisions, plans, strict=False):
         for notice in notices(before.problem, revision.notice_bits) if revision.notice_bits else ():
             found["backhaul"] += notice.backhaul.joules(notice.bits)

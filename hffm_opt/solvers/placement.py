@@ -135,6 +135,7 @@ def _certified(
     )
     cost = evaluate_placement(placing, plan)
     figures: dict[str, object] = {"train_j": cost.train_j, "transfer": cost.transfer, "misfit": cost.misfit}
+    figures["mixing"] = cost.mixing
     if cost.violations:
         if bound is not None:
             raise RuntimeError(f"{method}: the referee refuses the placement it proved: {cost.violations[0]}")

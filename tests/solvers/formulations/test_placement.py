@@ -1,7 +1,7 @@
 """Placement of experts: against every placement of small networks, and awkward limits."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -34,11 +34,13 @@ def drawn(seed):
     settings = Specialise(
         fetch_rounds=int(rng.integers(1, 4)),
         misfit_weight=float(rng.choice([0.0, 0.5, 2.0])),
+        mixing_weight=float(rng.choice([0.0, 0.5, 5.0])),
         experts_per_device=int(rng.integers(1, 3)),
         edge_memory_bit=float(rng.choice([0.0, 1.0, 10.0])),
         max_train_s=float(rng.uniform(1.0, 3.0)),
     )
     misfit = rng.uniform(0.1, 2.0, (3, 3))
+    apart = rng.uniform(0.0, 1.0, (3, 3)) * rng.integers(0, 2, (3, 3))
     return replace(
         placing,
         settings=settings,
@@ -51,6 +53,7 @@ def drawn(seed):
         train_j=rng.uniform(0.1, 4.0, (3, 2)),
         price=price,
         misfit=misfit,
+        apart=apart + apart.T,
         nodes=("a", "b", "c", "edge"),
     )
 
@@ -85,6 +88,9 @@ def best_of_all(placing):
                         moved = min(placing.price[m, s, u] for s in start) / settings.fetch_rounds
                         ways.append(moved + settings.misfit_weight * placing.misfit[h, u])
                 cost += min(ways)
+            cost += settings.mixing_weight * sum(
+                placing.apart[h, g] * (x[h] & x[g]).sum() for h, g in combinations(range(users), 2)
+            )
             best = min(best, cost)
     return best
 
