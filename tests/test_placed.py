@@ -149,6 +149,17 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     assert [name for name in here if here[name] != there[name] and name not in timed] == []
 
 
+def test_fetches_are_predicted_while_plans_change(placement: PlacementPlan) -> None:
+    how = {"rounds": 4, "seed": 1}
+    loop = api.run_loop(mixture(), replan_every=2, method="h-fedfm-2", **how)  # type: ignore[arg-type]
+    lama = api.train(mixture(), method="fedlama", fedlama=2, placement=placement, **how)  # type: ignore[arg-type]
+    assert loop.trace.looks and lama.trace.revisions
+    for run in (loop, lama):
+        difference = run.measurement.difference
+        assert max(abs(difference.latency_s), abs(difference.energy_j), abs(difference.bits)) < 1e-9
+        assert {entry.round for entry in run.trace.ledger.entries() if entry.event == "relay"} == {2, 4}
+
+
 def test_the_command_does_as_the_function(
     run: Run, directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,8 @@ def drawn(seed):
     placing = placement_problem(build_problem(mixture()), 0)
     bits = rng.uniform(0.5, 1.5, 2)
     price = (rng.uniform(0.1, 3.0, (4, 4)) + rng.uniform(0.0, 1.0) / bits[:, None, None]) * bits[:, None, None]
+    if rng.random() < 0.5:
+        price[:, 3, :] *= 0.2
     if rng.random() < 0.3:
         price[:, rng.integers(4), rng.integers(4)] = np.inf
     price[:, range(4), range(4)] = 0.0
@@ -127,6 +129,30 @@ def test_rules_do_not_beat_the_bound_and_limits_hold():
         assert plan.status == "feasible" and plan.objective >= best.bound * (1 - 1e-9)
     free = placement_problem(build_problem(mixture(misfit_weight=0.1)), 0)
     assert plan_placement(free, "everyone").objective >= plan_placement(free, gap=1e-3).bound * (1 - 1e-9)
+
+
+def test_devices_with_like_data_share_experts_where_mixing_counts():
+    """Two devices of each cell have data of one task each; four experts, one a device."""
+    scenario = mixture(experts_per_device=1, edge_memory_bit=1e6, misfit_weight=0.1)
+    names = [task.name for task in scenario.tasks]
+    devices = tuple(
+        device.model_copy(update={"samples": {name: 30 * (name == names[u % 4]) for name in names}})
+        for u, device in enumerate(scenario.devices)
+    )
+    scenario = scenario.model_copy(update={"devices": devices})
+
+    def made(weight):
+        section = scenario.specialise.model_copy(update={"mixing_weight": weight})
+        return placement_problem(build_problem(scenario.model_copy(update={"specialise": section})), 0)
+
+    counted, free = plan_placement(made(0.1), gap=0.02), plan_placement(made(0.0))
+    tasks = [{names[int(host[-1])] for host in hosts} for hosts in counted.hosts.values()]
+    assert sorted(len(found) for found in tasks) == [1, 1, 1, 1]
+    assert counted.mixing < free.mixing
+    assert evaluate_placement(made(0.1), free).value >= counted.bound
+    apart = made(0.0).apart
+    assert np.allclose(apart, apart.T) and not apart.diagonal().any()
+    assert apart[0, 1] == pytest.approx(1.0) and apart[0, 4] < 1.0
 
 
 def test_devices_train_what_they_host_and_nothing_else():
