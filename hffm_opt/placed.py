@@ -97,13 +97,13 @@ def placed(
             placement is given for a scenario that asks for none; the scenario asks for what does not go with one.
         InfeasibleError: no placement keeps the limits.
     """
-    from hffm_opt.solvers.placement import PLACEMENT_METHODS
-
     if scenario.specialise is None:
         if placement is not None:
             repair = "leave it out, or add the section 'specialise'"
             raise InputError.one("--placement", "the scenario has no experts to place", repair)
         return Placed(scenario)
+    from hffm_opt.solvers.placement import PLACEMENT_METHODS
+
     faults = list(sound_specialisation(scenario))
     if faults:
         raise InputError(faults)

@@ -17,6 +17,7 @@ from hffm_opt.plan.placement import PlacementPlan
 from hffm_opt.report import write_report
 from hffm_opt.report.energy import measured_energy, predicted_energy
 from hffm_opt.report.run import Run, read_run
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.scenario.specialise import Specialise
@@ -221,7 +222,15 @@ def test_placements_that_name_what_there_is_not_are_refused(
         placed(mixture(), placement.model_copy(update={"fetches": fetches}))
 
 
-def test_what_does_not_go_together_is_told(placement: PlacementPlan, tmp_path: Path) -> None:
+def test_what_does_not_go_together_is_told(
+    placement: PlacementPlan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for idle in (["--objective", "pareto"], ["--for", "specialise"]):
+        assert main(["plan", "m3t", "--placement", "optimal", *idle]) == 2
+        assert "--placement" in capsys.readouterr().err
+    fades = Changes(fading="rayleigh")
+    with pytest.raises(InputError, match="changes may take them away"):
+        api.train(mixture(changes=fades), rounds=1)
     with pytest.raises(InputError, match="no experts to place"):
         api.train("tiny", rounds=1, placement="optimal")
     with pytest.raises(InputError, match="trains one model with all experts"):
