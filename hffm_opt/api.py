@@ -12,6 +12,7 @@ from hffm_opt.asked import ScenarioLike, check_numbers, problem_of, request_of
 from hffm_opt.comparison import Comparison, Own, Row, compare_methods
 from hffm_opt.errors import InputError
 from hffm_opt.looping import run_loop
+from hffm_opt.placed import PlacementLike, placed
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan, plan_of
 from hffm_opt.plan.outcome import Objective, Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
@@ -54,6 +55,7 @@ def plan(
     seed: int = 0,
     target: float | None = None,
     curve: LearningCurve | None = None,
+    placement: PlacementLike | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Plan a scenario and return the plan with its certificate.
@@ -71,9 +73,11 @@ def plan(
         circulation: a baseline's name, to hold its circulation fixed.
         gap: relative gap at which the search may stop.
         time_limit: wall-clock limit in s.
-        seed: for the methods that draw.
+        seed: for the methods that draw, here and for ``placement``.
         target: accuracy in (0, 1) that the last two objectives aim at.
         curve: gives the rounds to the target at a plan's Phi; the scenario's where not given, else the default.
+        placement: where the scenario asks for specialisation, plan it as it is once its experts are placed so (a
+            placement, its file, or the method that makes one); as it stands where not given.
         progress: told what a long search is doing.
 
     Raises:
@@ -90,6 +94,8 @@ def plan(
     from hffm_opt.solvers.registry import solve
 
     problem = problem_of(scenario)
+    if placement is not None:
+        problem = problem_of(placed(problem.scenario, placement, seed).scenario)
     request = request_of(
         problem,
         objective=objective,

@@ -93,16 +93,16 @@ def run_loop(
     from hffm_opt import loop
     from hffm_opt.loop.closed import ClosedLoop
     from hffm_opt.loop.resume import begun_loop
-    from hffm_opt.placed import placed_scenario
+    from hffm_opt.placed import placed
 
     check_seed(seed)
     check_target(objective, target)
     if replan_every < 1:
         raise InputError.one("--replan-every", f"{replan_every} is below 1", "give a whole number of at least 1")
     execution = execution_of(device, precision, tensorboard, out)
-    problem = problem_of(scenario)
-    if problem.scenario.specialise is not None:
-        problem = problem_of(placed_scenario(problem.scenario, seed=seed))
+    problem, directory = problem_of(scenario), None if out is None else Path(out)
+    where = placed(problem.scenario, None, seed, directory if resume else None)
+    problem = problem_of(where.scenario) if where.plan else problem
     _refuse_unfit(problem.scenario)
     request = request_of(
         problem,
@@ -116,7 +116,7 @@ def run_loop(
         target=target,
     )
     goal = goal_of(request, replan_every)
-    directory, begun = None if out is None else Path(out), None
+    begun = None
     if resume:
         begun, finished = begun_loop(problem, directory, overwrite, rounds, seed, precision, goal)
         if finished is not None:
@@ -151,12 +151,13 @@ def run_loop(
             max_memory_bytes=max_memory_bytes,
             tell=tell,
             course=ClosedLoop(problem, plan, rounds, goal, again, tell or (lambda _: None)),
+            fetching=where.fetching,
             begin=begin,
             followers=followers,
         )
 
     with followers_of(directory, tensorboard) as followers:
-        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume, where.plan)
 
 
 def _refuse_unfit(scenario: Scenario) -> None:

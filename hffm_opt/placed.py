@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hffm_opt.asked import ScenarioLike, check_seed, problem_of
 from hffm_opt.errors import InputError
+from hffm_opt.plan.fetching import Fetching
 from hffm_opt.plan.placement import PlacementPlan, evaluate_placement, placement_problem
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.model import Scenario
-from hffm_opt.scenario.specialise import specialised
+from hffm_opt.scenario.specialise import sound_specialisation, specialised
 from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.trace.files import PLACEMENT
 
-GAP = 1e-3
+PlacementLike = PlacementPlan | str | Path
+"""A placement, the file of one, or the name of the method that makes one."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A scenario in which every device trains what it hosts, and whose placement says so; null where nothing is."""
+
+    scenario: Scenario
+    plan: PlacementPlan | None = None
+    fetching: Fetching | None = None
 
 
 def plan_specialisation(
@@ -47,7 +60,7 @@ def plan_specialisation(
         >>> plan_specialisation(m3t.model_copy(update={"devices": free, "specialise": section}), gap=0.05).status
         'optimal'
     """
-    from hffm_opt.solvers.placement import plan_placement
+    from hffm_opt.solvers.placement import GAP, plan_placement
     from hffm_opt.solvers.request import Request
 
     check_seed(seed)
@@ -68,27 +81,57 @@ def load_placement(path: str | Path) -> PlacementPlan:
     return validate(parse_text(read_text(Path(path), "plan"), str(path)), PlacementPlan, "placement", str(path))
 
 
-def placed_scenario(scenario: Scenario, placement: str | Path | PlacementPlan = "optimal", seed: int = 0) -> Scenario:
-    """Return the scenario in which every device trains the experts that it hosts; one without the section as it is.
+def placed(
+    scenario: Scenario, placement: PlacementLike | None = None, seed: int = 0, begun: Path | None = None
+) -> Placed:
+    """Place the experts of a scenario that asks for it; any other is returned as it is.
 
     Args:
         scenario: any scenario.
-        placement: a placement, the file of one, or the method that makes one.
+        placement: what is given in place of ``optimal``.
         seed: as for :func:`plan_specialisation`.
+        begun: the directory of a run that goes on, whose placement is taken.
 
     Raises:
-        InputError: the placement breaks a limit, or is for another scenario.
+        InputError: the placement breaks a limit, is for another scenario, or not that of the run that goes on; a
+            placement is given for a scenario that asks for none; the scenario asks for what does not go with one.
         InfeasibleError: no placement keeps the limits.
     """
+    if scenario.specialise is None:
+        if placement is not None:
+            repair = "leave it out, or add the section 'specialise'"
+            raise InputError.one("--placement", "the scenario has no experts to place", repair)
+        return Placed(scenario)
     from hffm_opt.solvers.placement import PLACEMENT_METHODS
 
-    if scenario.specialise is None:
-        return scenario
-    if isinstance(placement, str) and placement in PLACEMENT_METHODS:
-        plan = plan_specialisation(scenario, method=placement, seed=seed)
-    else:
-        plan = placement if isinstance(placement, PlacementPlan) else load_placement(placement)
+    faults = list(sound_specialisation(scenario))
+    if faults:
+        raise InputError(faults)
+    method = placement if isinstance(placement, str) and placement in PLACEMENT_METHODS else None
+    given = None if placement is None or method else _read(placement)
+    kept = None if begun is None or not (begun / PLACEMENT).is_file() else load_placement(begun / PLACEMENT)
+    if kept is not None and (given not in (None, kept) or method not in (None, kept.method)):
+        message = f"the run there was begun with another placement ('{kept.method}')"
+        raise InputError.one(str(begun), message, "leave --placement out, or give another directory")
+    plan = kept or given or plan_specialisation(scenario, method=method or "optimal", seed=seed)
     told = evaluate_placement(placement_problem(build_problem(scenario), seed), plan)
     if told.violations:
         raise InputError(told.violations)
-    return specialised(scenario, plan.hosts)
+    return Placed(specialised(scenario, plan.hosts), plan, plan.fetching(scenario.specialise.fetch_rounds))
+
+
+def placed_scenario(scenario: Scenario, placement: PlacementLike = "optimal", seed: int = 0) -> Scenario:
+    """Return the scenario in which every device trains the experts that it hosts; one without the section as it is.
+
+    Args:
+        scenario, seed: as for :func:`placed`.
+        placement: a placement, the file of one, or the method that makes one.
+
+    Raises:
+        InputError, InfeasibleError: as :func:`placed`.
+    """
+    return placed(scenario, None if scenario.specialise is None else placement, seed).scenario
+
+
+def _read(placement: PlacementLike) -> PlacementPlan:
+    return placement if isinstance(placement, PlacementPlan) else load_placement(placement)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hffm_opt.asked import ScenarioLike, check_numbers, check_seed, problem_of, request_of
 from hffm_opt.cores import usable_cores
 from hffm_opt.errors import InputError
+from hffm_opt.placed import PlacementLike, placed
 from hffm_opt.plan.files import PlanLike, load_outcome, load_plan
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Outcome
@@ -51,6 +52,7 @@ def train(
     centralised: bool = False,
     kept_neurons: float | None = None,
     realign_every: int | None = None,
+    placement: PlacementLike | None = None,
     tensorboard: bool = False,
     progress: Progress | None = None,
     on_round: Callable[[RoundRecord, tuple[AccuracyRecord, ...]], None] | None = None,
@@ -82,6 +84,9 @@ def train(
         kept_neurons: FedPFT: devices train on a sub-model that keeps this share of the backbone's feed-forward neurons;
             the modules' FLOPs are counted anew before planning.
         realign_every: with ``kept_neurons``: the cloud realigns neurons after every so many rounds and sends them.
+        placement: where the scenario asks for specialisation, a placement, its file, or the method that makes one
+            (default: ``optimal``; a run that goes on has that of its directory). Devices then train what they host, and
+            fetch the other experts every few rounds (see docs/specialisation.md).
         tensorboard: write scalars for TensorBoard to the run directory too (see :mod:`hffm_opt.learning.board`).
         on_round: called after each complete round with its record and its accuracies, if any.
 
@@ -112,14 +117,19 @@ def train(
         whole = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         scenario = counted_for(whole, kept_neurons, realign_every)
     problem = problem_of(scenario)
-    if problem.scenario.specialise is not None:
-        from hffm_opt.placed import placed_scenario
-
-        problem = problem_of(placed_scenario(problem.scenario, seed=seed))
+    directory = None if out is None else Path(out)
+    if centralised:
+        _refuse_placement(placement)
+        problem = problem_of(problem.scenario.model_copy(update={"specialise": None}))
+    known = problem.fingerprint
+    where = placed(problem.scenario, placement, seed, directory if resume else None)
+    problem = problem_of(where.scenario) if where.plan else problem
     if problem.scenario.requests is not None:
         message = "its requests change who trains what during the run"
         raise InputError.one("requests", message, "use train_requests (or hffm train), or leave the requests out")
     given = plan if plan is None or isinstance(plan, Plan | Outcome) else load_outcome(plan) or load_plan(plan)
+    if where.plan is not None and given is not None:
+        _refuse_unplaced(known, given, scenario, placement, seed)
     request = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
     variant: dict[str, Any] = {}
     if centralised:
@@ -132,7 +142,7 @@ def train(
         from hffm_opt.variants import fedlama_start
 
         given, variant["fedlama"] = fedlama_start(problem, method, fedlama, request)
-    directory, begun = None if out is None else Path(out), None
+    begun = None
     if resume:
         directory, begun = _begun(problem, directory, overwrite, given)
         ways = algorithm_of(problem.scenario.learning, proximal, variant.get("fedlama"), centralised)
@@ -175,10 +185,11 @@ def train(
         max_memory_bytes=max_memory_bytes,
         tell=tell,
         proximal=proximal,
+        fetching=where.fetching,
         **variant,
     )
     with followers_of(directory, tensorboard) as followers:
-        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume)
+        return loop.run_once(problem, planner, partial(executor, followers=followers), directory, resume, where.plan)
 
 
 def execution_of(
@@ -224,6 +235,26 @@ def _refuse_together(
         raise InputError.one("--fedlama / --centralised", "with all data in one place nothing is averaged", "give one")
     if realign_every is not None and kept_neurons is None:
         raise InputError.one("--realign-every", "there is no sub-model to realign", "give --kept-neurons too")
+
+
+def _refuse_placement(placement: PlacementLike | None) -> None:
+    if placement is not None:
+        message = "one computer trains one model with all experts"
+        raise InputError.one("--placement / --centralised", message, "give one")
+
+
+def _refuse_unplaced(
+    known: str, given: Plan | Outcome, scenario: ScenarioLike, placement: PlacementLike | None, seed: int
+) -> None:
+    """Raise :class:`InputError` where a plan is one of the scenario before its experts are placed."""
+    plan = given.plan if isinstance(given, Outcome) else given
+    if plan.scenario.fingerprint != known:
+        return
+    name = scenario.name if isinstance(scenario, Scenario) else scenario
+    told = placement if isinstance(placement, str | Path) else "optimal" if placement is None else "PLACEMENT"
+    drawn = f" --seed {seed}" if seed else ""
+    repair = f"plan the placed one: hffm plan {name} --placement {told}{drawn} -o PLAN"
+    raise InputError.one("--plan", "it plans the scenario as it stands, before its experts are placed", repair)
 
 
 def _begun(problem: Problem, out: Path | None, overwrite: bool, given: Plan | Outcome | None) -> tuple[Path, Outcome]:

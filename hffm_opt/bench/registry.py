@@ -104,7 +104,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             "specialisation",
             "accuracy at equal energy: experts as placed, at random, and everywhere",
             "hffm_opt.bench.specialisation:run",
-            seeds=2,
+            seeds=3,
         ),
     )
 }

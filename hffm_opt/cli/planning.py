@@ -71,6 +71,15 @@ def plan(
             rich_help_panel=FOR,
         ),
     ] = None,
+    placement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLAN",
+            help="With specialise: plan the training with experts placed so, by a file of 'hffm plan --for specialise' "
+            "or a method.",
+            rich_help_panel=FOR,
+        ),
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
@@ -97,6 +106,7 @@ def plan(
             "--points": points,
             "--figure": figure,
             "--target": target,
+            "--placement": placement,
         }
         if objective not in ("weighted", "latency", "energy"):
             message = f"{objective} belongs to plans of training, not to --for {purpose}"
@@ -122,6 +132,7 @@ def plan(
             "--latency-weight": latency_weight,
             "--energy-weight": energy_weight,
             "--write-program": write_program,
+            "--placement": placement,
         }
         refuse(idle, "these belong to a single plan, and --objective pareto makes many")
         if method != "optimal":
@@ -149,6 +160,10 @@ def plan(
     from hffm_opt.solvers.request import Request
 
     given = load_scenario(scenario)
+    if placement is not None:
+        from hffm_opt.placed import placed
+
+        given = placed(given, placement, seed).scenario
     for path in (out, None if write_program is None else write_program / "index.json"):
         if path is not None:
             check_writable(path, scenario)
@@ -180,7 +195,8 @@ def plan(
     else:
         screen.show(*view.plan_view(build_problem(given), outcome, max_drift, max_latency, max_energy))
         if out is not None:
-            next_call = screen.command("train", scenario, "--plan", out, "--rounds", 16)
+            with_it = [] if placement is None else ["--placement", placement, *(["--seed", seed] if seed else [])]
+            next_call = screen.command("train", scenario, "--plan", out, *with_it, "--rounds", 16)
             screen.note(f"Written to {out}. Next: {next_call}")
     return 0 if outcome.feasible else screen.INFEASIBLE
 

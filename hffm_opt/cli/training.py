@@ -165,13 +165,6 @@ def train(
         directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
         steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
         return train_on(given, plan, relaying, directory, steps, plain, json)
-    if given.specialise is not None:
-        from hffm_opt.placed import placed_scenario
-
-        given = placed_scenario(given, placement or "optimal", seed)
-    elif placement is not None:
-        repair = "leave it out, or add the section 'specialise'"
-        raise InputError.one("--placement", "the scenario has no experts to place", repair)
     if relaying is not None:
         raise InputError.one(
             "--relaying", "the scenario has no requests", "leave it out, or add the section 'requests'"
@@ -197,7 +190,7 @@ def train(
         raise InputError.one("--method", f"the run there was begun as '{begun}' plans", "leave --method out")
     with round_progress(f"Training {way}", rounds) as (say, on_round):
         run = api.train(
-            given,
+            scenario,
             made,
             rounds=rounds,
             method=way if made is None else "optimal",
@@ -219,6 +212,7 @@ def train(
             centralised=centralised,
             kept_neurons=kept_neurons,
             realign_every=realign_every,
+            placement=placement,
             tensorboard=tensorboard,
             progress=say,
             on_round=on_round,

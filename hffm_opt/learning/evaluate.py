@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +125,12 @@ class Evaluator:
             name: FrozenFeatures(backbone, task.test, self._passes[name], cache_bytes, threads, execution)
             for name, task in data.tasks.items()
         }
+
+    def holding(self, owners: Owners) -> Evaluator:
+        """Return an evaluator of the same data for devices that keep other modules; constant parts are shared."""
+        other = copy(self)
+        other._owners = owners
+        return other
 
     def accuracy(self, model: Mapping[str, State]) -> dict[str, Accuracy]:
         """Return the accuracy per task of one model that has every module, without device dimension."""

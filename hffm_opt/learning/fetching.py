@@ -1,7 +1,10 @@
 """Fetches of a placement carried out: experts cross the cheapest paths as bytes to the devices that do not train them.
 
-One fetch of everything, as it happens every ``fetch_rounds`` rounds; edge servers get the copies that they keep first.
-Each hop has its links' whole time, one after another, so that what the ledger adds up to is what the placement priced.
+Edge servers get the copies that they keep first. Copies go one after another, each hop with its link's whole time; the
+clock follows the hops. That this equals what the referee counts is a test.
+
+Fetched copies stand beside those that a device trains, where nothing trains or averages them: they stay as they came
+until the next fetch, and whoever has not fetched yet has its own experts alone.
 """
 
 from __future__ import annotations
@@ -9,98 +12,106 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import fsum
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from hffm_opt.errors import InputError
 from hffm_opt.learning.aggregation import Statistic
 from hffm_opt.learning.modules.module import Module
 from hffm_opt.learning.modules.payload import sha256
-from hffm_opt.learning.modules.states import StackedStates
+from hffm_opt.learning.modules.states import Owners, StackedStates
 from hffm_opt.learning.transport import Post
+from hffm_opt.plan.fetching import Fetch, Fetching, fetch_paths
 from hffm_opt.plan.module_relaying import hop_cost
-from hffm_opt.plan.placement import Fetch, PlacementPlan
 from hffm_opt.problem.model import Problem
-from hffm_opt.problem.relay_network import relay_network
-from hffm_opt.trace.ledger import Ledger, LedgerEntry
+from hffm_opt.scenario.model import CLOUD
+from hffm_opt.trace.ledger import LedgerEntry
 from hffm_opt.units import bytes_to_bit
 
 
 @dataclass(frozen=True, eq=False)
 class Fetched:
-    """The states in which devices hold what they fetched, who now has which expert (bool [U]), and the ledger."""
+    """The states in which devices hold what they fetched, the ledger's entries, and the clock when all have come."""
 
     states: StackedStates
-    owners: dict[str, NDArray[np.bool_]]
-    ledger: Ledger
+    entries: tuple[LedgerEntry, ...]
+    end_s: float
+
+    @property
+    def joules(self) -> float:
+        """Joules of all hops."""
+        return fsum(entry.joules for entry in self.entries)
 
 
 def fetch(
-    problem: Problem, plan: PlacementPlan, modules: Mapping[str, Module], states: StackedStates, number: int
+    problem: Problem,
+    fetching: Fetching,
+    modules: Mapping[str, Module],
+    states: StackedStates,
+    number: int,
+    start_s: float = 0.0,
 ) -> Fetched:
     """Carry out all fetches of a placement once.
 
     Args:
         problem: the placed scenario, compiled.
-        plan: the placement.
+        fetching: what is fetched.
         modules: the trainable modules by name.
         states: the copies of all U devices.
         number: the round after which this happens.
+        start_s: the clock when all nodes have met.
 
     Raises:
-        InputError: a payload is not as planned, or a copy is not finite.
+        InputError: a payload is not as planned, a copy is not finite, or no links lead to whoever wants it.
     """
     rows = {device.name: u for u, device in enumerate(problem.scenario.devices)}
-    graph, post = _graph(problem), Post(problem, modules, number)
-    owners = {m: problem.owners[:, problem.modules.index(m)].copy() for m in plan.hosts}
-    entries, kept, after = list[LedgerEntry](), dict[tuple[str, str | None, str], bytes](), states
-
-    def sent(host: str, module: str) -> bytes:
-        return post.encode(module, Statistic.of(states.of_device(rows[host], module), 1.0))
-
-    for cache in plan.caches:
-        data = sent(cache.host, cache.module)
-        kept[cache.host, cache.edge, cache.module] = _carry(problem, graph, post, cache, cache.host, data, entries)
-    for wanted in plan.fetches:
-        source = wanted.host if wanted.edge is None else wanted.edge
-        key = (wanted.host, wanted.edge, wanted.module)
-        data = kept[key] if wanted.edge is not None else sent(wanted.host, wanted.module)
-        received = _carry(problem, graph, post, wanted, source, data, entries)
-        row = rows[wanted.device]
-        after = after.replace(wanted.module, [row], post.decode(wanted.module, received)[0])
-        owners[wanted.module][row] = True
-    return Fetched(after, owners, Ledger.of(entries))
+    carrier = _Carrier(problem, Post(problem, modules, number), start_s)
+    kept, after = dict[tuple[str, str, str | None], bytes](), states
+    paths = fetch_paths(problem, fetching)
+    for (wanted, source, target), path in zip(fetching.copies(), paths, strict=True):
+        if source in rows:
+            copy = Statistic.of(states.of_device(rows[source], wanted.module), 1.0)
+            data = carrier.post.encode(wanted.module, copy)
+        else:
+            data = kept[wanted.module, wanted.host, source]
+        received = carrier.carry(wanted, path, data)
+        if target in rows:
+            after = after.replace(wanted.module, [rows[target]], carrier.post.decode(wanted.module, received)[0])
+        else:
+            kept[wanted.module, wanted.host, target] = received
+    return Fetched(after, tuple(carrier.entries), carrier.now_s)
 
 
-def _graph(problem: Problem) -> nx.DiGraph[str]:
-    network, weights = relay_network(problem), problem.scenario.planning
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    for (source, target), a in network.arc.items():
-        price = weights.energy_weight * network.j_per_bit[a] + weights.latency_weight * network.s_per_bit[a]
-        graph.add_edge(network.nodes[source], network.nodes[target], price=float(price))
-    return graph
+def holders(problem: Problem, fetching: Fetching, own: Owners) -> dict[str, NDArray[np.bool_]]:
+    """Return which devices have each module once they have fetched, bool [U], given who keeps it as its own."""
+    rows = {device.name: u for u, device in enumerate(problem.scenario.devices)}
+    found = {name: np.array(kept, dtype=bool) for name, kept in own.items()}
+    for wanted in fetching.fetches:
+        found[wanted.module][rows[wanted.device]] = True
+    return found
 
 
-def _carry(
-    problem: Problem,
-    graph: nx.DiGraph[str],
-    post: Post,
-    wanted: Fetch,
-    source: str,
-    data: bytes,
-    entries: list[LedgerEntry],
-) -> bytes:
-    """Pass bytes along the cheapest path to ``wanted.device``; write every hop down."""
-    path: list[str] = nx.dijkstra_path(graph, source, wanted.device, weight="price")
-    bits = int(problem.payload_bit[problem.modules.index(wanted.module)])
-    digest, now = sha256(data), max((entry.start_s + entry.seconds for entry in entries), default=0.0)
-    for one, other in pairwise(path):
-        link, resource = hop_cost(problem, one, other)
-        data = bytes(data)
-        seconds = link.s_per_bit * bits
-        what = (wanted.module, bits, bytes_to_bit(len(data)), now, seconds, link.j_per_bit * bits)
-        entries.append(LedgerEntry(post.number, "relay", resource, one, other, *what))
-        now += seconds
-    assert sha256(data) == digest
-    return data
+class _Carrier:
+    """Passes bytes on from node to node, one copy after another, and writes every hop down."""
+
+    def __init__(self, problem: Problem, post: Post, start_s: float) -> None:
+        self._problem, self.post, self.now_s = problem, post, start_s
+        self.entries: list[LedgerEntry] = []
+        self._edges = {node: cell.edge.name for cell in problem.cells for node in (*cell.names, cell.edge.name)}
+
+    def carry(self, wanted: Fetch, path: tuple[str, ...], data: bytes) -> bytes:
+        """Return the bytes as they arrive at the path's end."""
+        bits = int(self._problem.payload_bit[self._problem.modules.index(wanted.module)])
+        received = data
+        for one, other in pairwise(path):
+            link, _ = hop_cost(self._problem, one, other)
+            cell = self._edges[other if one == CLOUD else one]
+            seconds, received = link.seconds(bits), bytes(received)
+            what = (wanted.module, bits, bytes_to_bit(len(received)), self.now_s, seconds, link.joules(bits))
+            self.entries.append(LedgerEntry(self.post.number, "relay", cell, one, other, *what))
+            self.now_s += seconds
+        if sha256(received) != sha256(data):
+            raise InputError.one(wanted.module, "the copy did not arrive as it was sent", "fetch it again")
+        return received

@@ -14,6 +14,7 @@ from hffm_opt.learning.continued import Continued
 from hffm_opt.learning.divergence import divergences
 from hffm_opt.learning.engines import InForce
 from hffm_opt.learning.engines import tell as tell_devices
+from hffm_opt.learning.fetching import fetch
 from hffm_opt.learning.local import LocalUpdate
 from hffm_opt.learning.modules.module import ADAPTERS, head_name
 from hffm_opt.learning.modules.states import StackedStates
@@ -58,10 +59,15 @@ def run_round(
         plans = plans_of(run.engine.plan, now.revisions)
         told["divergence"] = divergences(engine.problem, update.states, plans, number)
     record = result.record.model_copy(update=told)
+    states, clock_s, entries = result.states, result.clock_s, result.entries
+    fetching = run.header.fetching
+    if fetching is not None and fetching.due(number):
+        done = fetch(engine.problem, fetching, engine.modules, states, number, float(clock_s.max()))
+        states, clock_s, entries = done.states, np.full_like(clock_s, done.end_s), entries + done.entries
+        record = extended(record, done.entries, clock_s)
     if evaluate and engine.tier(number) != Tier.LOCAL:
         after_j = spent_j + record.energy_j
-        accuracy += _accuracies(run, number, engine, "after-average", force, result.states, record.end_s, after_j)
-    states, clock_s, entries = result.states, result.clock_s, result.entries
+        accuracy += _accuracies(run, number, engine, "after-average", force, states, record.end_s, after_j)
     realigner, broadcasts = run.realigner, list[Broadcast]()
     due = realigner is not None and number % realigner.every == 0 and number < run.header.rounds
     # Nobody is there to average with: nothing to realign by.
@@ -117,15 +123,20 @@ def _accuracies(
     clock_s: float,
     energy_j: float,
 ) -> list[AccuracyRecord]:
-    """Evaluate every device that owns a task's head, all with equal weight."""
-    records = []
+    """Evaluate every device that owns a task's head, all with equal weight.
+
+    Devices that have fetched experts answer with these too; copies are those of the last fetch.
+    """
+    fetching, records = run.header.fetching, list[AccuracyRecord]()
+    since = number if phase == "after-average" else number - 1
+    evaluator = run.evaluator if fetching is None or since < fetching.every else run.served
     for task in run.data.tasks:
         head = head_name(task)
         owners = np.flatnonzero(force.network.owners[:, run.problem.modules.index(head)]).tolist()
         devices = sorted(owners, key=run.data.streams.__getitem__)  # as in training
         if not devices:
             continue
-        found = run.evaluator.evaluate(states, task, devices)
+        found = evaluator.evaluate(states, task, devices)
         families, answer_types = (
             {kind: _mean([part[kind] for part in parts]) for kind in parts[0]}
             for parts in ([a.by_family for a in found], [a.by_answer_type for a in found])
@@ -138,7 +149,7 @@ def _accuracies(
                 task=task,
                 accuracy=_mean([accuracy.value for accuracy in found]),
                 devices=len(devices),
-                states=run.evaluator.distinct(states, task, devices),
+                states=evaluator.distinct(states, task, devices),
                 clock_s=clock_s,
                 energy_j=energy_j,
                 families=families,

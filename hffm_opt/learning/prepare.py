@@ -16,12 +16,14 @@ from hffm_opt.learning.baselines.realign import Realigner
 from hffm_opt.learning.data import FederatedData
 from hffm_opt.learning.evaluate import Evaluator
 from hffm_opt.learning.execution import Execution
+from hffm_opt.learning.fetching import holders
 from hffm_opt.learning.local import LocalTrainer
 from hffm_opt.learning.memory import fitting, resident_bytes, sizes_of
 from hffm_opt.learning.modules import Module, initial_model, learned_modules
 from hffm_opt.learning.modules.states import StackedStates
 from hffm_opt.learning.rounds import RoundEngine
 from hffm_opt.learning.transport import Post
+from hffm_opt.plan.fetching import Fetching, fetch_paths
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Learning
@@ -36,13 +38,17 @@ from hffm_opt.trace.provenance import provenance
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Everything that stays the same from round to round."""
+    """Everything that stays the same from round to round.
+
+    ``evaluator`` tests devices with the modules that they own, ``served`` with those that they have fetched besides.
+    """
 
     problem: Problem
     header: RunHeader
     engine: RoundEngine
     trainer: LocalTrainer
     evaluator: Evaluator
+    served: Evaluator
     data: FederatedData
     start: StackedStates
     realigner: Realigner | None
@@ -92,11 +98,13 @@ def prepare(
     ways: Algorithm,
     data_of: DataOf,
     phase: int = 0,
+    fetching: Fetching | None = None,
 ) -> Prepared:
     """Return a run that is ready for its first round; of a run in phases, each draws orders of samples of its own.
 
     Raises:
-        InputError: the modules are not those of the backbone, a payload is not as planned, the memory does not suffice.
+        InputError: the modules are not those of the backbone, a payload is not as planned, the memory does not suffice,
+            no links lead to whoever is to fetch.
     """
     scenario = problem.scenario
     learning, execution, threads = scenario.learning, room.execution, room.threads
@@ -130,8 +138,12 @@ def prepare(
         provenance=provenance(),
         execution=ExecutionRecord(**asdict(execution), **asdict(setting), memory_bytes=need.total),
         algorithm=ways,
+        fetching=fetching,
     )
     cache, every = setting.cache_bytes, ways.realign_every
+    evaluator = Evaluator(backbone, data, modules, owners=kept, threads=threads, cache_bytes=cache, execution=execution)
+    if fetching is not None:
+        fetch_paths(problem, fetching)
     return Prepared(
         problem=problem,
         header=header,
@@ -149,9 +161,8 @@ def prepare(
             execution=execution,
             proximal=ways.proximal,
         ),
-        evaluator=Evaluator(
-            backbone, data, modules, owners=kept, threads=threads, cache_bytes=cache, execution=execution
-        ),
+        evaluator=evaluator,
+        served=evaluator if fetching is None else evaluator.holding(holders(problem, fetching, kept)),
         data=data,
         start=StackedStates.repeat(start, data.devices),
         realigner=Realigner(backbone, trained, every, seed, threads, execution) if every else None,

@@ -25,6 +25,7 @@ from hffm_opt.learning.prepare import Prepared, Room, algorithm_of, prepare
 from hffm_opt.learning.progressed import Progressed
 from hffm_opt.learning.weights import write_weights
 from hffm_opt.plan.circulation import kind_of_round
+from hffm_opt.plan.fetching import Fetching
 from hffm_opt.plan.model import Plan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.changes import Changes
@@ -63,6 +64,7 @@ def train_plan(
     pooled: DataOf | None = None,
     course: Course | None = None,
     continued: Continued | None = None,
+    fetching: Fetching | None = None,
     begin: Callable[[], None] | None = None,
     followers: Sequence[Follower] = (),
 ) -> Trace:
@@ -95,6 +97,7 @@ def train_plan(
         pooled: loads the data of all devices for the one device of a centralised problem.
         course: what happens to the network, and the plans that take over; None: nothing does.
         continued: what is taken over from a run before, and where to leave what a run after takes over.
+        fetching: which experts devices fetch every few rounds; from then on they are tested with these copies too.
         begin: called once nothing but the checkpoint is left to refuse the run, before anything is written.
         followers: told of the rounds that a resumed run has behind it, and of each further one before ``progress`` is.
 
@@ -124,7 +127,8 @@ def train_plan(
     with execution.repeatable():
         room = Room(execution, group_size, threads, max_memory_bytes, tell)
         link = continued or Continued()
-        run = prepare(problem, plan, rounds, seed, room, ways, pooled or link.data_of or federated_data, link.phase)
+        data_of = pooled or link.data_of or federated_data
+        run = prepare(problem, plan, rounds, seed, room, ways, data_of, link.phase, fetching)
         if course is not None:
             run = replace(run, header=run.header.model_copy(update={"goal": course.goal}))
         engines = Engines(problem, run.engine.modules, course)

@@ -13,6 +13,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.measurement import measure
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Outcome
+from hffm_opt.plan.placement import PlacementPlan
 from hffm_opt.plan.referee import evaluate_plan
 from hffm_opt.plan.serving import problem_for
 from hffm_opt.problem.model import Problem
@@ -28,7 +29,7 @@ from hffm_opt.serial import (
     write_text,
 )
 from hffm_opt.trace import Trace, write_trace
-from hffm_opt.trace.files import BOARD, CHECKPOINT, LEDGER, WEIGHTS
+from hffm_opt.trace.files import BOARD, CHECKPOINT, LEDGER, PLACEMENT, WEIGHTS
 from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE
 from hffm_opt.trace.model import Algorithm
 from hffm_opt.trace.walks import WALK, WALK_TRACE
@@ -48,7 +49,12 @@ SAME_FIGURES = 1e-6
 
 
 def run_once(
-    problem: Problem, planner: Planner, executor: Executor, directory: Path | None = None, resume: bool = False
+    problem: Problem,
+    planner: Planner,
+    executor: Executor,
+    directory: Path | None = None,
+    resume: bool = False,
+    placement: PlacementPlan | None = None,
 ) -> Run:
     """Plan, train as planned, and measure.
 
@@ -61,6 +67,7 @@ def run_once(
         executor: trains it.
         directory: where the run is kept, as :func:`claim_directory` returned it; None keeps it in memory.
         resume: the directory holds a plan already, which the planner returns; the executor goes on from there.
+        placement: that of the experts which the problem's devices train, kept beside the plan.
 
     Raises:
         InputError: the plan breaks a physical limit, or the executor refuses the run.
@@ -68,7 +75,7 @@ def run_once(
     outcome = planner(problem)
     problem = problem_for(problem, outcome.plan)
     refuse_impossible(problem, outcome.plan)
-    begin = None if directory is None or resume else partial(begin_run, problem, outcome, directory)
+    begin = None if directory is None or resume else partial(begin_run, problem, outcome, directory, placement)
     trace = executor(problem, outcome.plan, begin=begin)
     run = Run(
         name=outcome.plan.method if directory is None else directory.resolve().name,
@@ -182,17 +189,19 @@ def resumed_directory(directory: Path | None, overwrite: bool) -> Path:
 
 def clear_run(directory: Path) -> None:
     """Remove what a run of any kind left in a directory."""
-    for name in (*FILES, METRICS_TABLE, WALK, WALK_TRACE):
+    for name in (*FILES, METRICS_TABLE, WALK, WALK_TRACE, PLACEMENT):
         (directory / name).unlink(missing_ok=True)
     for name in (CHECKPOINT, f".{CHECKPOINT}.spent", WEIGHTS, BOARD):
         shutil.rmtree(directory / name, ignore_errors=True)
 
 
-def begin_run(problem: Problem, outcome: Outcome, directory: Path) -> None:
+def begin_run(problem: Problem, outcome: Outcome, directory: Path, placement: PlacementPlan | None = None) -> None:
     """Write what a run is to do, in place of what the directory holds."""
     clear_run(directory)
     write_text(directory / SCENARIO, dump_yaml(problem.scenario))
     write_text(directory / PLAN, dump_json(outcome.plan))
+    if placement is not None:
+        write_text(directory / PLACEMENT, dump_json(placement))
     # Last: a directory with an outcome can be resumed.
     write_text(directory / OUTCOME, dump_json(outcome))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hffm_opt.plan.fetching import FetchCost, Fetching, fetch_cost
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.schedule import CarriedRounds, RunCost, Stretch, in_force, stretches_cost
 from hffm_opt.problem.build import build_problem
@@ -74,13 +75,18 @@ def promised(problem: Problem, first: Plan, trace: Trace) -> RunCost:
     stretches += [
         Stretch(each.round, under_conditions(problem, each.conditions), each.plan) for each in trace.revisions
     ]
-    return stretches_cost(stretches, len(trace.rounds), *_sent(trace))
+    return stretches_cost(stretches, len(trace.rounds), *_sent(trace), fetched=_fetched(problem, trace))
 
 
 def _sent(trace: Trace) -> tuple[list[tuple[int, int]], dict[int, tuple[int, ...]]]:
     """Return a run's broadcasts, and the rounds after which devices were told of a new plan."""
     broadcasts = [(each.round, each.bits) for each in trace.broadcasts]
     return broadcasts, {each.round - 1: each.notice_bits for each in trace.revisions if each.notice_bits}
+
+
+def _fetched(problem: Problem, trace: Trace) -> tuple[Fetching, FetchCost] | None:
+    fetching = trace.header.fetching
+    return None if fetching is None else (fetching, fetch_cost(problem, fetching))
 
 
 def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
@@ -91,4 +97,4 @@ def replayed(problem: Problem, first: Plan, trace: Trace) -> RunCost:
     network, plans, carried = TrueNetwork(problem), trace.plans(first), CarriedRounds()
     for number in range(1, len(trace.rounds) + 1):
         carried.add(number, network.at(number), in_force(plans, number))
-    return stretches_cost(carried.stretches, len(trace.rounds), *_sent(trace))
+    return stretches_cost(carried.stretches, len(trace.rounds), *_sent(trace), fetched=_fetched(problem, trace))

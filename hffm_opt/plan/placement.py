@@ -3,11 +3,13 @@
 Per round, with D the devices that use expert m, h a device that trains it, e an edge server that keeps h's copy:
 
     training   kappa_h f_h^2 C_hm                    J, where h trains m at full speed, C_hm cycles
-    caching    c(h, e) b_m / fetch_rounds            h's copy to e
-    fetching   c(h, u) b_m / fetch_rounds            h's copy to u; c(e, u) where u fetches it from e
+    caching    c_m(h, e) / fetch_rounds              h's copy to e
+    fetching   c_m(h, u) / fetch_rounds              h's copy to u; c_m(e, u) where u fetches it from e
     misfit     w_F F_hu                              how badly h's data fit u's
+    mixing     w_V V_hg                              how far apart the data are of h and g, which both train m
 
-c is the least of ``w_E J + w_T s`` a bit over all paths. Fixed delays are left out, as fetching is no event of its own.
+c_m is the least of ``w_E J + w_T s`` of one copy of m over all paths, fixed delays included (:mod:`.fetching`); V is
+the total variation between the devices' laws of (task, answer), which an average of their copies mixes.
 """
 
 from __future__ import annotations
@@ -17,27 +19,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import shortest_path
 
 from hffm_opt.errors import Finding, InputError
+from hffm_opt.plan.fetching import Fetch, Fetching, cheapest_paths
 from hffm_opt.plan.limits import TOLERANCE
 from hffm_opt.plan.model import ScenarioReference
-from hffm_opt.problem.misfit import answer_mass, misfit
+from hffm_opt.problem.misfit import answer_mass, misfit, total_variation
 from hffm_opt.problem.model import Bools, Problem
 from hffm_opt.problem.radio import Floats
-from hffm_opt.problem.relay_network import relay_network
 from hffm_opt.scenario.model import Frozen, Module, Name
 from hffm_opt.scenario.specialise import Specialise
-
-
-class Fetch(Frozen):
-    """A device fetches an expert that ``host`` trains, from it or from the edge server that keeps its copy."""
-
-    device: Name
-    module: Name
-    host: Name
-    edge: Name | None = None
 
 
 class PlacementPlan(Frozen):
@@ -59,9 +50,14 @@ class PlacementPlan(Frozen):
     train_j: Annotated[float, Field(ge=0)]
     transfer: Annotated[float, Field(ge=0)]
     misfit: Annotated[float, Field(ge=0)]
+    mixing: Annotated[float, Field(ge=0)] = 0.0
     hosts: dict[Name, tuple[Name, ...]]
     caches: tuple[Fetch, ...]
     fetches: tuple[Fetch, ...]
+
+    def fetching(self, every: int) -> Fetching | None:
+        """Return what is fetched every so many rounds; None if everybody has all that it uses."""
+        return Fetching(every=every, caches=self.caches, fetches=self.fetches) if self.fetches else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +65,9 @@ class PlacementProblem:
     """The arrays of a placement over U devices, K edge servers (with devices) and M experts.
 
     ``uses`` [U, M]: the device has samples that the expert serves. ``room`` [U] bits beside the other modules,
-    ``time_s`` [U, M] of training beside ``base_s`` [U], ``train_j`` [U, M]; ``price`` [U + K, U + K] per bit from node
-    to node, infinite without a path; ``misfit`` [U, U] of the host's copy (row) to a device (column).
+    ``time_s`` [U, M] of training beside ``base_s`` [U], ``train_j`` [U, M]; ``price`` [M, U + K, U + K] of one copy
+    from node to node, infinite without a path; ``misfit`` [U, U] of the host's copy (row) to a device (column);
+    ``apart`` [U, U] the total variation between two devices' data, 0 where one has none.
     """
 
     problem: Problem
@@ -84,6 +81,7 @@ class PlacementProblem:
     train_j: Floats
     price: Floats
     misfit: Floats
+    apart: Floats
     nodes: tuple[str, ...]
 
     @property
@@ -115,13 +113,8 @@ def placement_problem(problem: Problem, seed: int) -> PlacementProblem:
     cycles = np.array([[_cycles(problem, u, m) for m in experts] for u in range(len(scenario.devices))])
     base = np.array([sum(_cycles(problem, u, m) for m in others) for u in range(len(scenario.devices))])
     speed = problem.cpu_max_hz
-    network = relay_network(problem)
-    weights = scenario.planning
-    weight = weights.energy_weight * network.j_per_bit + weights.latency_weight * network.s_per_bit
-    graph = csr_array((np.maximum(weight, 1e-300), (network.source, network.target)), shape=(len(network.nodes),) * 2)
-    edges = [cell.edge.name for cell in problem.cells]
-    chosen = [*range(len(scenario.devices)), *(network.index[name] for name in edges)]
-    price = shortest_path(graph, method="D")[np.ix_(chosen, chosen)]
+    nodes = (*(d.name for d in scenario.devices), *(cell.edge.name for cell in problem.cells))
+    prices = {bits: _prices(problem, bits, nodes) for bits in {float(m.payload_bit) for m in experts}}
     held = [d.samples for d in scenario.devices]
     mass = answer_mass(scenario, held, [task.name for task in scenario.tasks], seed)
     idle = mass.sum(axis=1) == 0
@@ -141,10 +134,25 @@ def placement_problem(problem: Problem, seed: int) -> PlacementProblem:
         base_s=base / speed,
         time_s=cycles / speed[:, None],
         train_j=problem.capacitance_j_s2[:, None] * speed[:, None] ** 2 * cycles,
-        price=price,
+        price=np.array([prices[float(m.payload_bit)] for m in experts]),
         misfit=fits,
-        nodes=(*(d.name for d in scenario.devices), *edges),
+        apart=_apart(mass),
+        nodes=nodes,
     )
+
+
+def _apart(mass: Floats) -> Floats:
+    """Return the total variation [U, U] between devices' laws, given their samples per (task, answer), [U, A]."""
+    total = mass.sum(axis=1, keepdims=True)
+    law = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
+    apart = np.array([[total_variation(one, other) for other in law] for one in law])
+    return np.where((total > 0) & (total.T > 0), apart, 0.0)
+
+
+def _prices(problem: Problem, bits: float, nodes: tuple[str, ...]) -> Floats:
+    paths = cheapest_paths(problem, bits)
+    chosen = [paths.network.index[name] for name in nodes]
+    return paths.price[np.ix_(chosen, chosen)]
 
 
 def _serves(samples: dict[str, int], module: Module) -> bool:
@@ -160,11 +168,12 @@ def _cycles(problem: Problem, u: int, module: Module) -> float:
 
 @dataclass(frozen=True)
 class PlacementCost:
-    """A placement's training in J a round, transfers in the planner's unit, misfit, value, and broken limits."""
+    """A placement's training in J a round, transfers in the planner's unit, misfit, mixing, value, broken limits."""
 
     train_j: float
     transfer: float
     misfit: float
+    mixing: float
     value: float
     violations: tuple[Finding, ...]
 
@@ -179,10 +188,7 @@ def evaluate_placement(placing: PlacementProblem, plan: PlacementPlan) -> Placem
         raise InputError.one("scenario", f"the placement is for '{plan.scenario.name}'", "plan it anew")
     index, users = {name: i for i, name in enumerate(placing.nodes)}, placing.devices
     experts = {name: m for m, name in enumerate(placing.experts)}
-    named = {*(n for nodes in plan.hosts.values() for n in nodes), *(f.host for f in (*plan.caches, *plan.fetches))}
-    unknown = sorted((named - index.keys()) | (plan.hosts.keys() - experts.keys()))
-    if unknown:
-        raise InputError.one("hosts", f"'{unknown[0]}' is no node or expert of the scenario", "plan it anew")
+    _refuse_unknown(placing, plan)
     hosted = np.zeros(placing.uses.shape, dtype=bool)
     for module, nodes in plan.hosts.items():
         hosted[[index[n] for n in nodes if index[n] < users], experts[module]] = True
@@ -191,17 +197,40 @@ def evaluate_placement(placing: PlacementProblem, plan: PlacementPlan) -> Placem
     train_j = float(placing.train_j[hosted].sum())
     transfer = total = 0.0
     for cache in plan.caches:
-        transfer += float(
-            placing.price[index[cache.host], index[str(cache.edge)]] * placing.bits[experts[cache.module]]
-        )
+        transfer += float(placing.price[experts[cache.module], index[cache.host], index[str(cache.edge)]])
     for fetch in plan.fetches:
         start = index[fetch.host if fetch.edge is None else fetch.edge]
-        transfer += float(placing.price[start, index[fetch.device]] * placing.bits[experts[fetch.module]])
+        transfer += float(placing.price[experts[fetch.module], start, index[fetch.device]])
         total += float(placing.misfit[index[fetch.host], index[fetch.device]])
     total += float(sum(placing.misfit[u, u] for u, _ in np.argwhere(hosted & placing.uses)))
     transfer /= rounds
-    value = weights.energy_weight * train_j + transfer + placing.settings.misfit_weight * total
-    return PlacementCost(train_j, transfer, total, value, tuple(violations))
+    together = hosted.astype(float)
+    mixing = float(np.sum(np.triu(placing.apart, 1) * (together @ together.T)))
+    settings = placing.settings
+    value = weights.energy_weight * train_j + transfer + settings.misfit_weight * total
+    value += settings.mixing_weight * mixing
+    return PlacementCost(train_j, transfer, total, mixing, value, tuple(violations))
+
+
+def _refuse_unknown(placing: PlacementProblem, plan: PlacementPlan) -> None:
+    """Raise :class:`InputError` where a placement names what there is not, or what cannot do its part."""
+    devices, edges = set(placing.nodes[: placing.devices]), set(placing.nodes[placing.devices :])
+    copies = (*plan.caches, *plan.fetches)
+    unknown = {
+        "hosts": {name for nodes in plan.hosts.values() for name in nodes} - devices - edges,
+        "caches": {str(cache.edge) for cache in plan.caches} - edges,
+        "fetches": ({f.host for f in copies} | {f.device for f in plan.fetches}) - devices,
+    }
+    unknown["fetches"] |= {f.edge for f in plan.fetches if f.edge is not None} - edges
+    findings = [
+        Finding(place, f"'{name}' is no node of the scenario that could do this", "plan it anew")
+        for place, names in unknown.items()
+        for name in sorted(names)
+    ]
+    strange = sorted((plan.hosts.keys() | {f.module for f in copies}) - set(placing.experts))
+    findings += [Finding("hosts", f"'{name}' is no expert of the scenario", "plan it anew") for name in strange]
+    if findings:
+        raise InputError(findings)
 
 
 def _broken(
@@ -216,6 +245,8 @@ def _broken(
             found.append(Finding(name, f"it trains for {seconds:.6g} s", f"at most {settings.max_train_s:g} s"))
         if settings.experts_per_device is not None and hosted[u].sum() > settings.experts_per_device:
             found.append(Finding(name, f"it keeps {hosted[u].sum()} experts", f"at most {settings.experts_per_device}"))
+        if (hosted[u] & ~placing.uses[u]).any():
+            found.append(Finding(name, "it has no data for an expert that it is to train", "let another device"))
         if placing.uses[u].any() and not (hosted[u] & placing.uses[u]).any():
             found.append(Finding(name, "it trains no expert", "let it keep one"))
     kept: dict[str, float] = {}
@@ -226,6 +257,12 @@ def _broken(
     for edge, bits in kept.items():
         if bits > settings.edge_memory_bit * (1 + TOLERANCE):
             found.append(Finding(edge, f"{bits:g} bit of copies", f"at most {settings.edge_memory_bit:g} bit"))
+    for copy, source, target in (
+        *((cache, cache.host, str(cache.edge)) for cache in plan.caches),
+        *((fetch, fetch.edge or fetch.host, fetch.device) for fetch in plan.fetches),
+    ):
+        if not np.isfinite(placing.price[experts[copy.module], index[source], index[target]]):
+            found.append(Finding("fetches", f"no links lead from {source} to {target}", "fetch from another node"))
     cached = {(cache.module, cache.host, cache.edge) for cache in plan.caches}
     served = np.zeros(placing.uses.shape, dtype=int)
     for fetch in plan.fetches:

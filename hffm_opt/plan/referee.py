@@ -151,10 +151,15 @@ def cycle_kinds(problem: Problem, plan: Plan) -> list[int]:
     return [kind_of_round(k, top) for k in range(1, (1 << top) + 1)]
 
 
-def walk(rounds: Sequence[tuple[KindCosts, int]], afterwards: Mapping[int, Floats] | None = None) -> float:
+def walk(
+    rounds: Sequence[tuple[KindCosts, int]],
+    afterwards: Mapping[int, Floats] | None = None,
+    together: Mapping[int, float] | None = None,
+) -> float:
     """Return the seconds of a sequence of rounds, each with its costs and kind: cells meet at cloud events only.
 
-    ``afterwards`` maps a round (from 1) to the seconds [cells] that each cell spends after it.
+    ``afterwards`` maps a round (from 1) to the seconds [cells] that each cell spends after it, ``together`` to those
+    for which all cells meet right after its averages.
     """
     if not rounds:
         return 0.0
@@ -163,6 +168,9 @@ def walk(rounds: Sequence[tuple[KindCosts, int]], afterwards: Mapping[int, Float
         elapsed = elapsed + costs.before_s[kind]
         if costs.meets[kind]:
             total += float(elapsed.max()) + float(costs.after_s[kind].max())
+            elapsed = np.zeros_like(elapsed)
+        if together and number in together:
+            total += float(elapsed.max()) + together[number]
             elapsed = np.zeros_like(elapsed)
         if afterwards and number in afterwards:
             elapsed = elapsed + afterwards[number]

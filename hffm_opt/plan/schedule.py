@@ -11,6 +11,7 @@ import numpy as np
 from hffm_opt.plan.broadcast import broadcast_cost
 from hffm_opt.plan.carried import Carried, carried_out
 from hffm_opt.plan.circulation import kind_of_round
+from hffm_opt.plan.fetching import FetchCost, Fetching
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.notice import notices
 from hffm_opt.plan.referee import kind_costs, walk
@@ -107,6 +108,7 @@ def stretches_cost(
     broadcasts: Sequence[tuple[int, int]] = (),
     told: Mapping[int, tuple[int, ...]] | None = None,
     start: int = 1,
+    fetched: tuple[Fetching, FetchCost] | None = None,
 ) -> RunCost:
     """Return the predicted totals of the rounds from ``start`` to ``rounds``, before which all cells meet.
 
@@ -118,6 +120,7 @@ def stretches_cost(
             once a round (see :mod:`.broadcast`).
         told: the round after which devices are told of a new plan, and the bits for each cell (see :mod:`.notice`).
         start: the first round.
+        fetched: what devices fetch every few rounds, and what that takes each time (see :mod:`.fetching`).
 
     Raises:
         InputError: a plan does not fit its problem.
@@ -147,5 +150,10 @@ def stretches_cost(
                 after[number][i] += notice.seconds
                 joules += notice.joules
                 bits += notice.bits * (1 if notice.downlink is None else 2)
+    together = dict[int, float]()
+    if fetched is not None:
+        fetching, once = fetched
+        together = {number - start + 1: once.seconds for number in range(start, rounds + 1) if fetching.due(number)}
+        joules, bits = joules + len(together) * once.joules, bits + len(together) * once.bits
     afterwards = {number - start + 1: seconds for number, seconds in after.items()}
-    return RunCost(len(walked), walk(walked, afterwards), joules, bits)
+    return RunCost(len(walked), walk(walked, afterwards, together), joules, bits)

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from hffm_opt.plan.broadcast import broadcast_costs
 from hffm_opt.plan.circulation import kind_of_round
+from hffm_opt.plan.fetching import fetch_cost
 from hffm_opt.plan.notice import notices
 from hffm_opt.plan.referee import kind_costs
 from hffm_opt.report.in_force import plans_in_force
@@ -35,7 +36,7 @@ def band_of(entry: LedgerEntry) -> str:
     if entry.event in ("backhaul-up", "backhaul-down"):
         return "backhaul"
     if CLOUD in (entry.source, entry.target):
-        return "direct"
+        return "backhaul" if entry.cell in (entry.source, entry.target) else "direct"
     if entry.target == entry.cell:
         return "uplink"
     return "downlink" if entry.source == entry.cell else "d2d"
@@ -64,6 +65,11 @@ def predicted_energy(run: Run) -> dict[str, float]:
     for broadcast in broadcast_costs(run.problem, run.trace.plans(run.plan), sent).values():
         for band, joules in broadcast.joules_by_band.items():
             found[band] += joules
+    fetching = run.trace.header.fetching
+    if fetching is not None:
+        fetched = sum(fetching.due(record.round) for record in run.trace.rounds)
+        for band, joules in fetch_cost(run.problem, fetching).joules_by_band.items():
+            found[band] += fetched * joules
     for revision, before in zip(run.trace.revisions, plans, strict=False):
         for notice in notices(before.problem, revision.notice_bits) if revision.notice_bits else ():
             found["backhaul"] += notice.backhaul.joules(notice.bits)

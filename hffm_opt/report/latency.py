@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from hffm_opt.report.run import Run
 from hffm_opt.trace.ledger import LedgerEntry
 
-PARTS = ("train", "gather", "scatter", "uplink", "backhaul", "downlink", "waiting")
+PARTS = ("train", "gather", "scatter", "uplink", "backhaul", "downlink", "relay", "waiting")
 PART_NAMES = {
     "train": "training on devices",
     "gather": "gather at the heads",
@@ -17,6 +17,7 @@ PART_NAMES = {
     "uplink": "uplink",
     "backhaul": "backhaul edge to cloud",
     "downlink": "downlink",
+    "relay": "fetching experts",
     "waiting": "waiting for other cells",
 }
 _BACKHAUL = {"backhaul-up": "backhaul", "backhaul-down": "backhaul"}

@@ -29,6 +29,7 @@ STEP_NAMES = {
     "backhaul-down": "cloud to the edges",
     "downlink": "back from the edges",
 }
+FETCH, FETCH_NAME = "relay", "experts fetched"
 UPWARD = ("gather", "uplink", "backhaul-up")
 
 
@@ -62,12 +63,19 @@ class ReplayRound:
     def steps(self) -> list[tuple[str, str, str, str]]:
         """Return for each step of the round: its name, number of transfers, MB, and the longest one's seconds."""
         found = []
-        for step in STEPS:
+        for step in (*STEPS, FETCH):
             mine = [move for move in self.moves if move.step == step]
             if mine:
                 bits = 1e3 * sum(sum(move.kilobits) for move in mine)
                 longest = max(move.ms for move in mine) / 1e3
-                found.append((STEP_NAMES[step], str(len(mine)), numbers.megabytes(bits), numbers.seconds(longest)))
+                found.append(
+                    (
+                        STEP_NAMES.get(step, FETCH_NAME),
+                        str(len(mine)),
+                        numbers.megabytes(bits),
+                        numbers.seconds(longest),
+                    )
+                )
         return found
 
 
@@ -91,18 +99,19 @@ class Replay:
         names, texts = _Index(), _Index()
         patterns: dict[tuple[ReplayMove, ...], int] = {}
         rounds = []
+        steps = (*STEPS, *([FETCH] if any(m.step == FETCH for item in self.rounds for m in item.moves) else []))
         for item in self.rounds:
             pattern = patterns.setdefault(item.moves, len(patterns))
             told = (item.end, item.took, item.energy, item.moved, item.kind, item.tiers, item.accuracy, item.plan)
             rounds.append([item.number, pattern, [names[n] for n in item.sat_out], *(texts[text] for text in told)])
         moves = [
-            [[STEPS.index(m.step), names[m.source], names[m.target], m.ms, *m.kilobits] for m in pattern]
+            [[steps.index(m.step), names[m.source], names[m.target], m.ms, *m.kilobits] for m in pattern]
             for pattern in patterns
         ]
         document = {
             "identity": identity,
             "groups": [[group.name, group.ink] for group in self.groups],
-            "steps": [[STEP_NAMES[step], step in UPWARD] for step in STEPS],
+            "steps": [[STEP_NAMES.get(step, FETCH_NAME), step in UPWARD] for step in steps],
             "nodes": [[name, *places.get(name, ())] for name in names],
             "texts": list(texts),
             "patterns": moves,

@@ -19,7 +19,8 @@ class Specialise(Frozen):
 
     A device trains at most ``experts_per_device`` experts, for at most ``max_train_s`` s a round; null is no limit. An
     edge server keeps copies of at most ``edge_memory_bit`` bit. Devices fetch the experts that they do not keep every
-    ``fetch_rounds`` rounds. ``misfit_weight`` is the objective's weight per unit of misfit of an expert in use.
+    ``fetch_rounds`` rounds. ``misfit_weight`` is the objective's weight per unit of misfit of an expert in use,
+    ``mixing_weight`` that per unit of total variation between the data of every two devices that train the same expert.
     """
 
     experts_per_device: Annotated[int, Field(ge=1)] | None = None
@@ -27,6 +28,7 @@ class Specialise(Frozen):
     edge_memory_bit: Annotated[float, Field(ge=0, le=1e18)] = 0.0
     fetch_rounds: Annotated[int, Field(ge=1)] = 8
     misfit_weight: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    mixing_weight: Annotated[float, Field(ge=0, le=1e9)] = 0.0
 
 
 def specialised(scenario: Scenario, hosts: Mapping[str, tuple[str, ...]]) -> Scenario:
@@ -55,6 +57,9 @@ def sound_specialisation(scenario: Scenario) -> Iterator[Finding]:
         return
     if scenario.requests is not None:
         yield Finding("specialise", "requests and specialise cannot be granted together yet", "remove one of the two")
+    if scenario.changes is not None:
+        message = "specialise counts on the links over which experts are fetched, and changes may take them away"
+        yield Finding("specialise", message, "remove one of the two")
     if not any(m.kind == "expert" and m.trainable for m in scenario.modules):
         message = "the model has no trainable experts that could be placed"
         yield Finding("specialise", message, "add modules of kind expert (learning.parts), or remove the section")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hffm_opt.plan.outcome import relative_gap
 
 
@@ -25,3 +27,18 @@ def certificate(method: str, value: float, bound: float) -> tuple[float, float]:
         raise RuntimeError(f"{method}: proven bound {bound!r} exceeds the referee's value {value!r}")
     bound = min(bound, value)
     return bound, relative_gap(value, bound)
+
+
+def certified(method: str, value: float, bound: float, gap: float) -> dict[str, Any]:
+    """Return what a plan's certificate says as its fields ``bound``, ``gap`` and ``status``.
+
+    Args:
+        method, value, bound: as for :func:`certificate`.
+        gap: the relative gap that was asked for; a plan that is not within it met another limit first.
+
+    Example:
+        >>> certified("optimal", 4.0, 3.0, 0.01)
+        {'bound': 3.0, 'gap': 0.25, 'status': 'limit'}
+    """
+    bound, left = certificate(method, value, bound)
+    return {"bound": bound, "gap": left, "status": "optimal" if left <= gap * (1 + 1e-6) + 1e-9 else "limit"}

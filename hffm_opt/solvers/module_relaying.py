@@ -21,7 +21,7 @@ from hffm_opt.plan.module_relaying import (
     evaluate_relaying,
     requests_fingerprint,
 )
-from hffm_opt.solvers.certificate import certificate
+from hffm_opt.solvers.certificate import certified
 from hffm_opt.solvers.engines.highs_outcome import Status
 from hffm_opt.solvers.engines.pyomo_engine import solve_model
 from hffm_opt.solvers.formulations.module_relaying import RelayingProgram, Route, build, read, ways_of
@@ -236,8 +236,7 @@ def _certified(
     if bound is not None:
         if not cost.feasible:
             raise RuntimeError(f"{method}: the referee refuses the plan it proved: {cost.violations[0]}")
-        bound, left = certificate(method, value, bound)
-        update |= {"bound": bound, "gap": left, "status": "optimal" if left <= gap * (1 + 1e-6) + 1e-9 else "limit"}
+        update |= certified(method, value, bound, gap)
     # A module from scratch has no misfit that could be weighed, so that such a plan has no objective.
     weighed = cost.feasible and all(transfer.source is not None for transfer in transfers)
     update["objective"] = value if weighed else None

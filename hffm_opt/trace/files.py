@@ -16,7 +16,7 @@ from hffm_opt.trace.ledger import Ledger, LedgerEntry
 from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE, metrics_lines, metrics_table
 from hffm_opt.trace.model import Broadcast, Look, Revision, RunHeader, Trace
 
-LEDGER = "ledger.csv"
+LEDGER, PLACEMENT = "ledger.csv", "placement.json"
 WEIGHTS, CHECKPOINT, BOARD = "weights", "checkpoint", "tensorboard"  # directories beside them
 _NUMBERS = dict.fromkeys(("round", "charged_bits", "serialised_bits"), int) | dict.fromkeys(
     ("start_s", "seconds", "joules"), float

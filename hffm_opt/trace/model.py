@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from hffm_opt.plan.fetching import Fetching
 from hffm_opt.plan.model import Plan
 from hffm_opt.scenario.conditions import Conditions
 from hffm_opt.scenario.model import Frozen
@@ -72,7 +73,7 @@ class RunHeader(Frozen):
     """What was run: scenario, plan, seed, the rounds asked for, and the software that ran them.
 
     ``baseline`` is the accuracy per task of always giving the most frequent answer; ``skipped`` counts, per task and
-    reason, the records of a data set that could not be used.
+    reason, the records of a data set that could not be used; ``fetching`` is what devices fetched every few rounds.
     """
 
     scenario: str
@@ -87,6 +88,13 @@ class RunHeader(Frozen):
     execution: ExecutionRecord | None = None
     algorithm: Algorithm = Algorithm()
     goal: Goal | None = None
+    fetching: Fetching | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_fetching(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what nobody does: files of runs without fetches stay as they ever were."""
+        data: dict[str, Any] = handler(self)
+        return {name: value for name, value in data.items() if value is not None or name != "fetching"}
 
 
 class Divergence(Frozen):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from round_cases import small_modules
 
-from hffm_opt.learning.fetching import fetch
+from hffm_opt.learning.fetching import fetch, holders
 from hffm_opt.learning.modules import Module, StackedStates, initial_model
+from hffm_opt.plan.fetching import fetch_cost
 from hffm_opt.plan.placement import placement_problem
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.read import load_scenario
@@ -43,18 +45,26 @@ def test_devices_hold_the_hosts_bits_and_the_ledger_is_what_was_priced(edge_memo
         for u in range(start.devices):
             filled = {key: torch.full_like(tensor[u], float(u)) for key, tensor in start.modules[name].items()}
             start = start.replace(name, [u], filled)
-    done = fetch(problem, plan, modules, start, 3)
+    fetching = plan.fetching(4)
+    assert fetching is not None
+    done = fetch(problem, fetching, modules, start, 3, start_s=2.5)
     rows = {device.name: u for u, device in enumerate(scenario.devices)}
     for wanted in plan.fetches:
         held = done.states.of_device(rows[wanted.device], wanted.module)
         assert all((tensor == rows[wanted.host]).all() for tensor in held.values())
+    own = {name: problem.owners[:, problem.modules.index(name)] for name in EXPERTS}
     for name, nodes in plan.hosts.items():
         kept = [rows[node] for node in nodes]
         assert all((done.states.modules[name][key][kept] == start.modules[name][key][kept]).all() for key in held)
-        assert done.owners[name].all()
+        assert np.flatnonzero(own[name]).tolist() == sorted(kept)
+    assert all(kept.all() for kept in holders(problem, fetching, own).values())
+    seconds = sum(entry.seconds for entry in done.entries)
+    assert done.end_s - 2.5 == pytest.approx(seconds, rel=1e-12)
     weights = scenario.planning
-    seconds, joules = done.ledger.total("seconds"), done.ledger.total("joules")
     priced = plan.transfer * scenario.specialise.fetch_rounds
-    assert weights.latency_weight * seconds + weights.energy_weight * joules == pytest.approx(priced, rel=1e-9)
-    assert done.ledger.charged_bits == done.ledger.serialised_bits
+    assert weights.latency_weight * seconds + weights.energy_weight * done.joules == pytest.approx(priced, rel=1e-9)
+    told = fetch_cost(problem, fetching)
+    assert (told.seconds, told.joules) == (pytest.approx(seconds, rel=1e-12), pytest.approx(done.joules, rel=1e-12))
+    assert told.bits == sum(entry.charged_bits for entry in done.entries)
+    assert all(entry.charged_bits == entry.serialised_bits for entry in done.entries)
     assert bool(plan.caches) == (edge_memory_bit > 0)

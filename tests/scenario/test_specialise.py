@@ -1,5 +1,6 @@
 """The section `specialise`: what it needs, what it excludes, and that nothing else changes."""
 
+from hffm_opt.scenario.changes import Changes
 from hffm_opt.scenario.check import check_scenario
 from hffm_opt.scenario.read import load_scenario, parse_scenario
 from hffm_opt.scenario.requests import ModuleRequest, Requests
@@ -29,6 +30,8 @@ def test_experts_that_are_named_or_missing_are_told():
     asked = ModuleRequest(device="device-0-1", modality="audio", samples=8, deadline_s=1.0)
     (both,) = check_scenario(mixture(requests=Requests(asked=(asked,))))
     assert "cannot be granted together" in both.message
+    (changing,) = check_scenario(mixture(changes=Changes(fading="rayleigh")))
+    assert "changes may take them away" in changing.message
 
 
 def test_only_experts_that_are_kept_take_room():

@@ -20,7 +20,7 @@ def placement_view(plan: PlacementPlan) -> Iterator[RenderableType]:
         fetches = sum(fetch.module == module for fetch in plan.fetches)
         made.add_row(module, ", ".join(nodes), ", ".join(kept) or "-", str(fetches))
     yield titled(f"{plan.scenario.name}: experts and who trains them", made)
-    cost = f"{figure(plan.train_j)} J of training a round, misfit {figure(plan.misfit)}. "
+    cost = f"{figure(plan.train_j)} J of training a round, misfit {figure(plan.misfit)}, mixing {figure(plan.mixing)}. "
     if plan.objective is None:
         yield Text.assemble((f"{plan.method}: ", "bold"), cost, (plan.stop_reason, "bold red"))
     elif plan.bound is None:

@@ -28,6 +28,7 @@ PART_LOOKS: dict[str, dict[str, Any]] = {
     "uplink": {"ink": "uplink"},
     "backhaul": {"ink": "cloud"},
     "downlink": {"ink": "downlink"},
+    "relay": {"ink": "cloud", "opacity": 0.5},
     "waiting": {"ink": "rule"},
 }
 _MOST_ROWS = 20

@@ -1,22 +1,25 @@
 """Which device trains which expert, which edge server keeps whose copy, and who fetches from whom (Pyomo, any engine).
 
     x[h, m]       in {0, 1}   device h keeps and trains expert m                    J_hm a round
-    z[h, e, m]    in {0, 1}   edge server e keeps h's copy of m                     c_he b_m / R
+    z[h, e, m]    in {0, 1}   edge server e keeps h's copy of m                     c_hem / R
     y[u, h, q, m] in [0, 1]   device u uses h's copy: its own (h = u), fetched from h (q = none) or from e (q = e)
+    w[h, g, m]    in [0, 1]   devices h and g both train m                          w_V V_hg
 
-minimise    w_E sum J_hm x + sum (c_he b_m / R) z + sum (c b_m / R + w_F F_hu) y
+minimise    w_E sum J_hm x + sum (c_hem / R) z + sum (c / R + w_F F_hu) y + w_V sum V_hg w
 served      sum_hq y[u, h, q, m] = 1                    for every device u that uses m
 own         y[u, u, none, m] = x[u, m]                  what is kept is used
 trained     y[u, h, none, m] <= x[h, m]                 for every pair of devices
 kept        y[u, h, e, m] <= z[h, e, m]
 copied      z[h, e, m] <= x[h, m]
+mixed       w[h, g, m] >= x[h, m] + x[g, m] - 1         for every pair of devices
 one         sum_m x[u, m] >= 1                          for every device that uses experts
 most        sum_m x[u, m] <= experts_per_device
 memory      sum_m b_m x[u, m] <= room_u
 edge_memory sum_hm b_m z[h, e, m] <= edge_memory_bit
 compute     sum_m t_um x[u, m] <= max_train_s - base_u
 
-R are the rounds from one fetch to the next, c_ab the least ``w_E J + w_T s`` a bit from a to b, b_m bits, t_um seconds.
+R are the rounds from one fetch to the next, c_abm the least ``w_E J + w_T s`` of a copy of m from a to b, b_m bits,
+t_um seconds; in the sum over y, c is that from h or e to u, and 0 for what u keeps itself.
 
 Source: two-level uncapacitated facility location with strong linking (Cornuejols, Sridharan, Thizy, EJOR 50, 1991).
 """
@@ -30,7 +33,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from hffm_opt.errors import InfeasibleError
-from hffm_opt.plan.placement import Fetch, PlacementProblem
+from hffm_opt.plan.fetching import Fetch
+from hffm_opt.plan.placement import PlacementProblem
 
 NONE = -1
 
@@ -54,7 +58,7 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     _refuse_full(placing)
     model = pyo.ConcreteModel(name="placement")
     able = [(h, m) for h in range(users) for m in range(count) if placing.uses[h, m]]
-    reach = np.isfinite(placing.price)
+    reach = np.all(np.isfinite(placing.price), axis=0).astype(bool, copy=False)
     model.X = pyo.Set(initialize=able, dimen=2)
     model.Z = pyo.Set(
         initialize=[
@@ -73,17 +77,23 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     model.x = pyo.Var(model.X, domain=pyo.Binary)
     model.z = pyo.Var(model.Z, domain=pyo.Binary)
     model.y = pyo.Var(model.Y, bounds=(0, 1))
+    apart = placing.settings.mixing_weight * placing.apart
+    model.W = pyo.Set(
+        initialize=[(h, g, m) for h, m in able for g in range(h) if (g, m) in model.X and apart[h, g] > 0], dimen=3
+    )
+    model.w = pyo.Var(model.W, bounds=(0, 1))
     rounds, energy = settings.fetch_rounds, placing.problem.scenario.planning.energy_weight
 
     def use(u: int, h: int, e: int, m: int) -> float:
         start = h if e == NONE else users + e
-        moved = 0.0 if u == h else float(placing.price[start, u] * placing.bits[m]) / rounds
+        moved = 0.0 if u == h else float(placing.price[m, start, u]) / rounds
         return moved + settings.misfit_weight * float(placing.misfit[h, u])
 
     model.cost = pyo.Objective(
         expr=sum(energy * float(placing.train_j[h, m]) * model.x[h, m] for h, m in able)
-        + sum(float(placing.price[h, users + e] * placing.bits[m]) / rounds * model.z[h, e, m] for h, e, m in model.Z)
+        + sum(float(placing.price[m, h, users + e]) / rounds * model.z[h, e, m] for h, e, m in model.Z)
         + sum(use(*key) * model.y[key] for key in routes)
+        + sum(float(apart[h, g]) * model.w[h, g, m] for h, g, m in model.W)
     )
     of_user: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {pair: [] for pair in able}
     for key in routes:
@@ -98,6 +108,7 @@ def build(placing: PlacementProblem) -> PlacementProgram:
         [key for key in routes if key[2] != NONE], rule=lambda m, u, h, e, k: m.y[u, h, e, k] <= m.z[h, e, k]
     )
     model.copied = pyo.Constraint(model.Z, rule=lambda m, h, e, k: m.z[h, e, k] <= m.x[h, k])
+    model.mixed = pyo.Constraint(model.W, rule=lambda m, h, g, k: m.w[h, g, k] >= m.x[h, k] + m.x[g, k] - 1)
     using = [u for u in range(users) if placing.uses[u].any()]
     of_device = {u: [k for k in range(count) if placing.uses[u, k]] for u in using}
     model.one = pyo.Constraint(using, rule=lambda m, u: sum(m.x[u, k] for k in of_device[u]) >= 1)

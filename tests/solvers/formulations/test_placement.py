@@ -1,7 +1,7 @@
 """Placement of experts: against every placement of small networks, and awkward limits."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -26,21 +26,28 @@ def drawn(seed):
     """Three devices, two experts and an edge server with figures drawn at random, limits among them."""
     rng = derive(seed, "placement")
     placing = placement_problem(build_problem(mixture()), 0)
-    price = rng.uniform(0.1, 3.0, (4, 4))
-    np.fill_diagonal(price, 0.0)
+    bits = rng.uniform(0.5, 1.5, 2)
+    price = (rng.uniform(0.1, 3.0, (4, 4)) + rng.uniform(0.0, 1.0) / bits[:, None, None]) * bits[:, None, None]
+    if rng.random() < 0.5:
+        price[:, 3, :] *= 0.2
+    if rng.random() < 0.3:
+        price[:, rng.integers(4), rng.integers(4)] = np.inf
+    price[:, range(4), range(4)] = 0.0
     settings = Specialise(
         fetch_rounds=int(rng.integers(1, 4)),
         misfit_weight=float(rng.choice([0.0, 0.5, 2.0])),
+        mixing_weight=float(rng.choice([0.0, 0.5, 5.0])),
         experts_per_device=int(rng.integers(1, 3)),
         edge_memory_bit=float(rng.choice([0.0, 1.0, 10.0])),
         max_train_s=float(rng.uniform(1.0, 3.0)),
     )
     misfit = rng.uniform(0.1, 2.0, (3, 3))
+    apart = rng.uniform(0.0, 1.0, (3, 3)) * rng.integers(0, 2, (3, 3))
     return replace(
         placing,
         settings=settings,
         experts=placing.experts[:2],
-        bits=rng.uniform(0.5, 1.5, 2),
+        bits=bits,
         uses=np.array([[True, True], [True, True], [True, bool(rng.integers(2))]]),
         room=rng.uniform(1.0, 4.0, 3),
         base_s=rng.uniform(0.0, 0.5, 3),
@@ -48,6 +55,7 @@ def drawn(seed):
         train_j=rng.uniform(0.1, 4.0, (3, 2)),
         price=price,
         misfit=misfit,
+        apart=apart + apart.T,
         nodes=("a", "b", "c", "edge"),
     )
 
@@ -63,7 +71,9 @@ def best_of_all(placing):
         x[tuple(np.array(places).T)] = hosts
         if (x @ placing.bits > placing.room).any() or (x.sum(axis=1) > settings.experts_per_device).any():
             continue
-        if (placing.base_s + (x * placing.time_s).sum(axis=1) > settings.max_train_s).any() or not x.any(axis=1).all():
+        if (placing.base_s + (x * placing.time_s).sum(axis=1) > settings.max_train_s).any():
+            continue
+        if not x[placing.uses.any(axis=1)].any(axis=1).all():
             continue
         owned = [tuple(pair) for pair in np.argwhere(x)]
         for kept in product([False, True], repeat=len(owned)):
@@ -71,15 +81,18 @@ def best_of_all(placing):
             if sum(placing.bits[m] for _, m in z) > settings.edge_memory_bit:
                 continue
             cost = energy * placing.train_j[x].sum()
-            cost += sum(placing.price[h, 3] * placing.bits[m] for h, m in z) / settings.fetch_rounds
+            cost += sum(placing.price[m, h, 3] for h, m in z) / settings.fetch_rounds
             for u, m in places:
                 ways = [0.0 + settings.misfit_weight * placing.misfit[u, u]] if x[u, m] else [np.inf]
                 if not x[u, m]:
                     for h in np.flatnonzero(x[:, m]):
                         start = [h, *([3] if (h, m) in z else [])]
-                        moved = min(placing.price[s, u] for s in start) * placing.bits[m] / settings.fetch_rounds
+                        moved = min(placing.price[m, s, u] for s in start) / settings.fetch_rounds
                         ways.append(moved + settings.misfit_weight * placing.misfit[h, u])
                 cost += min(ways)
+            cost += settings.mixing_weight * sum(
+                placing.apart[h, g] * (x[h] & x[g]).sum() for h, g in combinations(range(users), 2)
+            )
             best = min(best, cost)
     return best
 
@@ -116,6 +129,30 @@ def test_rules_do_not_beat_the_bound_and_limits_hold():
         assert plan.status == "feasible" and plan.objective >= best.bound * (1 - 1e-9)
     free = placement_problem(build_problem(mixture(misfit_weight=0.1)), 0)
     assert plan_placement(free, "everyone").objective >= plan_placement(free, gap=1e-3).bound * (1 - 1e-9)
+
+
+def test_devices_with_like_data_share_experts_where_mixing_counts():
+    """Two devices of each cell have data of one task each; four experts, one a device."""
+    scenario = mixture(experts_per_device=1, edge_memory_bit=1e6, misfit_weight=0.1)
+    names = [task.name for task in scenario.tasks]
+    devices = tuple(
+        device.model_copy(update={"samples": {name: 30 * (name == names[u % 4]) for name in names}})
+        for u, device in enumerate(scenario.devices)
+    )
+    scenario = scenario.model_copy(update={"devices": devices})
+
+    def made(weight):
+        section = scenario.specialise.model_copy(update={"mixing_weight": weight})
+        return placement_problem(build_problem(scenario.model_copy(update={"specialise": section})), 0)
+
+    counted, free = plan_placement(made(0.1), gap=0.02), plan_placement(made(0.0))
+    tasks = [{names[int(host[-1])] for host in hosts} for hosts in counted.hosts.values()]
+    assert sorted(len(found) for found in tasks) == [1, 1, 1, 1]
+    assert counted.mixing < free.mixing
+    assert evaluate_placement(made(0.1), free).value >= counted.bound
+    apart = made(0.0).apart
+    assert np.allclose(apart, apart.T) and not apart.diagonal().any()
+    assert apart[0, 1] == pytest.approx(1.0) and apart[0, 4] < 1.0
 
 
 def test_devices_train_what_they_host_and_nothing_else():
