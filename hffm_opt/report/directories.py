@@ -12,11 +12,12 @@ from pathlib import Path
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.report.answered import read_answered
-from hffm_opt.report.placed import PLACEMENT, read_placed
+from hffm_opt.report.placed import read_placed
 from hffm_opt.report.relayed import phases_of, read_relayed
 from hffm_opt.report.run import FILES, Run, read_run
 from hffm_opt.report.walked import WALK_FILES, read_walked
 from hffm_opt.trace import inference
+from hffm_opt.trace.files import PLACEMENT
 from hffm_opt.trace.metrics import METRICS_TABLE
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN
 from hffm_opt.trace.walks import WALK, WALK_TRACE

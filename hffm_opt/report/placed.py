@@ -9,8 +9,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.plan.placement import PlacementPlan
 from hffm_opt.report.run import Run
 from hffm_opt.serial import parse_text, read_text, validate
-
-PLACEMENT = "placement.json"
+from hffm_opt.trace.files import PLACEMENT
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hffm_opt.plan.fetching import fetch_cost, fetch_paths
 from hffm_opt.report import numbers
-from hffm_opt.report.fetches import FetchPath, fetch_paths
 from hffm_opt.report.figures.copies import CopyHop, copies_map
 from hffm_opt.report.groups import ModuleGroup, grouped
 from hffm_opt.report.placed import Placed
@@ -49,12 +49,18 @@ class PlacementView:
 def placement_view(placed: Placed, identity: str, several: bool) -> PlacementView:
     """Return what is shown of a placement; of ``several``, each is named after its run."""
     plan, problem = placed.plan, placed.run.problem
-    paths = fetch_paths(problem, plan)
+    # Every fetch is the same, however many rounds lie between two.
+    fetching = plan.fetching(every=1)
     experts = tuple(plan.hosts)
     groups = grouped(problem, {module: module for module in experts})
     drawing = None
-    if paths:
-        hops = [CopyHop(*pair, path.fetch.module, path.bits) for path in paths for pair in pairwise(path.nodes)]
+    if fetching is not None:
+        bits = dict(zip(problem.modules, problem.payload_bit.tolist(), strict=True))
+        hops = [
+            CopyHop(*pair, fetch.module, bits[fetch.module])
+            for (fetch, _, _), path in zip(fetching.copies(), fetch_paths(problem, fetching), strict=True)
+            for pair in pairwise(path)
+        ]
         receivers = {fetch.device for fetch in plan.fetches}
         drawing = copies_map(problem, hops, receivers, groups, "experts that are fetched", f"{identity}-map")
     rows = tuple(_rows(placed))
@@ -69,7 +75,7 @@ def placement_view(placed: Placed, identity: str, several: bool) -> PlacementVie
         experts=experts,
         rows=rows[:MOST_NODES],
         left_out=len(rows[MOST_NODES:]),
-        facts=tuple(_facts(placed, paths)),
+        facts=tuple(_facts(placed)),
         groups=groups,
         drawing=drawing,
         figures=() if drawing is None else ((f"fetches-{name}" if several else "fetches", drawing),),
@@ -98,7 +104,7 @@ def _rows(placed: Placed) -> Iterator[tuple[str, tuple[Holding, ...]]]:
             yield name, tuple(holding(name, module) for module in plan.hosts)
 
 
-def _facts(placed: Placed, paths: tuple[FetchPath, ...]) -> Iterator[tuple[str, str]]:
+def _facts(placed: Placed) -> Iterator[tuple[str, str]]:
     plan = placed.plan
     yield "Method", plan.method
     yield "Bound", "none" if plan.bound is None else f"{numbers.number(plan.bound, 6)}, gap {numbers.gap(plan.gap)}"
@@ -106,9 +112,9 @@ def _facts(placed: Placed, paths: tuple[FetchPath, ...]) -> Iterator[tuple[str, 
     yield "Planned in", numbers.seconds(plan.seconds)
     yield "Training experts", f"{numbers.joules(plan.train_j)} a round at full speed"
     yield "Misfit", f"{numbers.number(plan.misfit)}, over all experts in use"
-    if paths:
-        seconds, joules = sum(path.seconds for path in paths), sum(path.joules for path in paths)
-        bits = sum(path.bits * (len(path.nodes) - 1) for path in paths)
-        amount = f"{numbers.seconds(seconds)} of airtime, {numbers.joules(joules)}, {numbers.megabytes(bits)}"
+    fetching = plan.fetching(every=1)
+    if fetching is not None:
+        once = fetch_cost(placed.run.problem, fetching)
+        amount = f"{numbers.seconds(once.seconds)}, {numbers.joules(once.joules)}, {numbers.megabytes(once.bits)}"
         yield "Fetching once", f"{amount} over all hops, as predicted"
         yield "Fetches, a round", f"{numbers.number(plan.transfer)} of the objective"

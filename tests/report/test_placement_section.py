@@ -10,8 +10,9 @@ import pytest
 from section_cases import specialising
 
 from hffm_opt.errors import InputError
+from hffm_opt.plan.fetching import fetch_cost
+from hffm_opt.report import numbers
 from hffm_opt.report.directories import read_directories
-from hffm_opt.report.fetches import fetch_paths
 from hffm_opt.report.placed import Placed
 from hffm_opt.report.placement_view import placement_view
 
@@ -38,12 +39,13 @@ def test_the_table_has_every_host_copy_and_fetch(found: Placed) -> None:
 
 
 def test_fetching_costs_what_the_placement_priced(found: Placed) -> None:
-    paths, scenario = fetch_paths(found.run.problem, found.plan), specialising()
-    weights, section = scenario.planning, scenario.specialise
-    assert section is not None and len(paths) == len(found.plan.caches) + len(found.plan.fetches)
-    price = sum(weights.energy_weight * path.joules + weights.latency_weight * path.seconds for path in paths)
-    assert price / section.fetch_rounds == pytest.approx(found.plan.transfer, rel=1e-9)
-    assert {path.receiver for path in paths} == {f.device for f in (*found.plan.caches, *found.plan.fetches)}
+    scenario, fetching = specialising(), found.plan.fetching(every=1)
+    assert scenario.specialise is not None and fetching is not None
+    weights, once = scenario.planning, fetch_cost(found.run.problem, fetching)
+    price = weights.energy_weight * once.joules + weights.latency_weight * once.seconds
+    assert price / scenario.specialise.fetch_rounds == pytest.approx(found.plan.transfer, rel=1e-9)
+    facts = dict(placement_view(found, "s0", several=False).facts)
+    assert facts["Fetching once"].startswith(f"{numbers.seconds(once.seconds)}, {numbers.joules(once.joules)}")
 
 
 @pytest.mark.parametrize("change", ["hosts", "scenario"])
