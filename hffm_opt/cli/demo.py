@@ -139,7 +139,7 @@ def _plan(given: Scenario, seed: int, json: bool) -> tuple[Comparison, Outcome]:
 def _train(given: Scenario, outcome: Outcome, rounds: int, seed: int, directory: Path, json: bool) -> Run:
     from hffm_opt import api
     from hffm_opt.cli.figures import counted
-    from hffm_opt.cli.training import round_progress
+    from hffm_opt.cli.rounds import round_progress
     from hffm_opt.cli.views import train as view
 
     name = outcome.method

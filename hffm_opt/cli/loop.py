@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.training import kept_in, round_progress
+from hffm_opt.cli.rounds import kept_in, round_progress
 
 
 def loop(

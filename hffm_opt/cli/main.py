@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from hffm_opt import __version__
-from hffm_opt.cli import bench, demo, engines, inference, inputs, loop, planning, screen, training
+from hffm_opt.cli import bench, demo, engines, inference, inputs, judging, loop, planning, report, screen, training
 from hffm_opt.errors import Finding, HffmError, InputError
 
 app = typer.Typer(
@@ -31,13 +31,13 @@ app.command("check", rich_help_panel="Scenarios")(inputs.check)
 app.add_typer(imports, name="import", rich_help_panel="Scenarios")
 imports.command("eua")(inputs.import_eua)
 app.command("plan", rich_help_panel="Planning")(planning.plan)
-app.command("evaluate", rich_help_panel="Planning")(planning.evaluate)
-app.command("compare", rich_help_panel="Planning")(planning.compare)
+app.command("evaluate", rich_help_panel="Planning")(judging.evaluate)
+app.command("compare", rich_help_panel="Planning")(judging.compare)
 app.command("associate", rich_help_panel="Planning")(engines.associate)
 app.command("engines", rich_help_panel="Planning")(engines.engines)
 app.command("train", rich_help_panel="Training")(training.train)
 app.command("loop", rich_help_panel="Training")(loop.loop)
-app.command("report", rich_help_panel="Training")(training.report)
+app.command("report", rich_help_panel="Training")(report.report)
 app.command("infer", rich_help_panel="Inference")(inference.infer)
 app.command("bench", rich_help_panel="Evidence")(bench.bench)
 

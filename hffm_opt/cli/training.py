@@ -1,23 +1,17 @@
-"""Commands that run: train as planned, and report on runs."""
+"""The command that trains as planned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hffm_opt.cli import options, screen
+from hffm_opt.cli.rounds import kept_in, round_progress
 from hffm_opt.errors import InputError
-from hffm_opt.steps import Step, nested
-
-if TYPE_CHECKING:
-    from hffm_opt.trace import AccuracyRecord, RoundRecord
 
 BASELINES = "Learning baselines"
-OnRound = Callable[["RoundRecord", "tuple[AccuracyRecord, ...]"], None]
 
 
 def train(
@@ -222,76 +216,3 @@ def train(
     else:
         screen.show(*view.run_view(run), kept_in(directory, run.trace.complete))
     return 0 if run.trace.complete else screen.INTERRUPTED
-
-
-def report(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Directories of runs or of answers, the one to feature first."),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", dir_okay=False, help="The page to write (default: report.html in the first run)."),
-    ] = None,
-    front: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Latency-energy front that 'hffm plan --objective pareto -o FILE' wrote."),
-    ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Write every figure there too, as SVG and as PDF."),
-    ] = None,
-    json: options.Json = False,
-) -> None:
-    """Write one self-contained HTML page about runs of any kind, and answers ('hffm infer -o'), in any mix.
-
-    Runs that differ in the seed alone are shown as their mean with an interval.
-    """
-    from hffm_opt.plan.files import load_front
-    from hffm_opt.report import write_report
-    from hffm_opt.serial import check_writable
-
-    if out is not None:
-        check_writable(out, *([] if front is None else [front]))
-    if figures is not None:
-        check_writable(figures / "figure.svg")
-    with screen.waiting("Writing the report") as progress:
-        known = None if front is None else load_front(front)
-        path = write_report(runs, out or runs[0] / "report.html", progress=progress, front=known, figures=figures)
-    if json:
-        screen.document({"path": str(path)} | ({} if figures is None else {"figures": str(figures)}))
-    else:
-        screen.show(f"Report: {path}" + ("" if figures is None else f", figures in {figures}"))
-
-
-def kept_in(directory: Path, complete: bool) -> str:
-    """Say where a run is, and what to do with it.
-
-    >>> kept_in(Path("run"), complete=True)
-    'Kept in run. Next: hffm report run'
-    """
-    report = screen.command("report", directory)
-    if complete:
-        return f"Kept in {directory}. Next: {report}"
-    return f"Kept in {directory} as far as it went. Go on with the same command and --resume, or see: {report}"
-
-
-@contextmanager
-def round_progress(title: str, rounds: int) -> Iterator[tuple[Callable[[str], None], OnRound]]:
-    """Show a bar over the rounds with the time left, on standard error and only if that is a terminal.
-
-    Yields what to call with the words of a planning search, and what to call after each round.
-    """
-    with screen.interrupts() as check, screen.line(title, total=rounds, unit="rounds") as show:
-
-        def say(message: str) -> None:
-            check()
-            show(nested("planning", message))
-
-        def on_round(record: RoundRecord, accuracies: tuple[AccuracyRecord, ...]) -> None:
-            known = {f"{a.task} {a.accuracy:.1%}" for a in accuracies if a.phase == "after-average"}
-            losses = ", ".join(f"{name} loss {value:.2f}" for name, value in record.loss.items())
-            show(Step(", ".join(sorted(known)) or losses, done=record.round, total=rounds))
-            check()
-
-        yield say, on_round

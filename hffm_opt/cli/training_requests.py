@@ -33,7 +33,7 @@ def train_on(
         steps: further arguments of :func:`hffm_opt.relayed.train_requests`.
         plain: options that only a run without requests has, by name; those given are refused.
     """
-    from hffm_opt.cli.training import round_progress
+    from hffm_opt.cli.rounds import round_progress
     from hffm_opt.cli.views import train as view
     from hffm_opt.cli.views.relaying import relayings_view
     from hffm_opt.relayed import load_relaying, train_requests

@@ -19,7 +19,7 @@ from conftest import Answer
 from hffm_opt.cli import screen
 from hffm_opt.cli.main import main
 from hffm_opt.cli.progress import Pace, clock
-from hffm_opt.cli.training import round_progress
+from hffm_opt.cli.rounds import round_progress
 from hffm_opt.steps import Step
 from hffm_opt.trace import RoundRecord
 
