@@ -115,6 +115,36 @@ def test_no_drawn_chain_is_below_the_bound(seed):
     assert bound <= least
 
 
+def rounds_to_spread(transition, law, rng):
+    """Return after how many steps of one walk all nodes know, by what it carried there, from all."""
+    n = len(law)
+    cumulated, everything = transition.cumsum(axis=1), frozenset(range(n))
+    at, knows, steps = int(rng.choice(n, p=law)), [frozenset()] * n, 0
+    while any(known != everything for known in knows):
+        knows[at] |= {at}
+        target = min(n - 1, int(np.searchsorted(cumulated[at], rng.random())))
+        # What arrives takes the place of what was there, as in a training by walks.
+        knows[target] = knows[at]
+        at, steps = target, steps + 1
+    return steps
+
+
+def test_walks_spread_sooner_by_it():
+    """Over four graphs of uneven laws, at least a twentieth sooner than by Metropolis-Hastings or the fastest chain."""
+    taken = {}
+    for seed in range(4):
+        graph, law = drawn(seed, 6, 0.2)
+        chains = {
+            "soon": minimal_kemeny(graph, law).transition,
+            "usual": metropolis_hastings(graph, law),
+            "fast": fastest_mixing(graph, law).transition,
+        }
+        for name, chain in chains.items():
+            rng = derive(seed, "spread")
+            taken[name] = taken.get(name, 0.0) + np.mean([rounds_to_spread(chain, law, rng) for _ in range(150)])
+    assert taken["soon"] < 0.95 * min(taken["usual"], taken["fast"]), taken
+
+
 def test_modulus_and_constant_are_two_things():
     """Two nodes of equal law: the chain that reaches soonest alternates, and never forgets where it began."""
     chain = minimal_kemeny(path(2), [0.5, 0.5])
