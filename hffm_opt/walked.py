@@ -29,7 +29,7 @@ def plan_walks(scenario: ScenarioLike, *, method: str = METHOD) -> WalkPlan:
 
     Args:
         scenario: a scenario, a built-in name or a path.
-        method: the chain on every island of links: ``fastest-mixing`` or ``metropolis-hastings``.
+        method: the chain on every island of links: ``fastest-mixing``, ``minimal-kemeny`` or ``metropolis-hastings``.
 
     Raises:
         InputError: bad scenario or argument, or no two devices reach each other.

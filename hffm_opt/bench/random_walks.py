@@ -1,4 +1,4 @@
-"""Accuracy at equal seconds and at equal joules where links are few: walks by two chains, and plans with averages.
+"""Accuracy at equal seconds and at equal joules where links are few: walks by three chains, and plans with averages.
 
 What walks by the fastest chain take over some rounds, in simulated seconds and in joules, are the two budgets of a
 seed. Everything else trains until it has spent both, and is judged by its last evaluation within each. How many rounds
@@ -221,8 +221,12 @@ def _targets(rows: list[Row], walks: dict[str, WalkPlan]) -> list[Target]:
     gap = max(island.gap or 0.0 for island in islands)
     off = max(row["off"] for row in rows)
     wait = {name: next(row["rounds to spread"] for row in rows if row["method"] == name) for name in walks}
-    pairs = [(name, name.replace("fastest-mixing", "metropolis-hastings")) for name in wait if "fastest" in name]
+    pairs = _beside_metropolis_hastings(walks, "fastest-mixing")
     ratio = max(wait[a] / wait[b] for a, b in pairs)
+    soonest = max(wait[a] / wait[b] for a, b in _beside_metropolis_hastings(walks, "minimal-kemeny"))
+    constants = [island.kemeny for plan in walks.values() for island in plan.islands if island.kemeny]
+    later = sum(kemeny.constant > kemeny.metropolis_hastings for kemeny in constants)
+    open_steps = max(kemeny.gap for kemeny in constants)
     far = {name: off_law(plan, STEPS) for name, plan in walks.items()}
     nearer = max(far[a] / far[b] for a, b in pairs)
     return [
@@ -231,7 +235,15 @@ def _targets(rows: list[Row], walks: dict[str, WalkPlan]) -> list[Target]:
         Target("greatest relative difference of a ledger from its prediction", "1e-9", off, off <= 1e-9),
         Target("off law by the fastest chain, as a share of Metropolis-Hastings'", "1", nearer, nearer <= 1),
         Target("rounds to spread by the fastest chain, as a share of Metropolis-Hastings'", "1", ratio, ratio <= 1),
+        Target("islands whose minimal Kemeny constant is above Metropolis-Hastings'", "none", float(later), not later),
+        Target("most steps that it is above its bound", "1e-6", open_steps, open_steps <= 1e-6),
+        Target("rounds to spread by minimal-kemeny, as a share of Metropolis-Hastings'", "1", soonest, soonest <= 1),
     ]
+
+
+def _beside_metropolis_hastings(walks: dict[str, WalkPlan], chain: str) -> list[tuple[str, str]]:
+    """Return the names of a chain's walks, each with that of Metropolis-Hastings at the same loss."""
+    return [(name, name.replace(chain, "metropolis-hastings")) for name, plan in walks.items() if plan.method == chain]
 
 
 def _mean(rows: list[Row], method: str) -> Row:

@@ -72,7 +72,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         Benchmark(
             "random-walks",
-            "accuracy at equal seconds and joules where links are few: walks by two chains, and plans with averages",
+            "accuracy at equal seconds and joules where links are few: walks by three chains, and plans with averages",
             "hffm_opt.bench.random_walks:run",
             seeds=3,
             figure="hffm_opt.bench.random_walks:figure",

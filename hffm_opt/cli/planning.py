@@ -93,8 +93,8 @@ def plan(
 
     With --for inference: on which node each piece of the model answers the scenario's requests.
 
-    With --for walks: the Markov chains by which modules walk over D2D links (--method metropolis-hastings, or
-    fastest-mixing, the default).
+    With --for walks: the Markov chains by which modules walk over D2D links (--method metropolis-hastings,
+    minimal-kemeny, or fastest-mixing, the default).
     """
     if purpose != "training":
         limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}

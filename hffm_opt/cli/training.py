@@ -105,8 +105,8 @@ def train(
         str | None,
         typer.Option(
             metavar="METHOD|PLAN",
-            help="Let modules walk over D2D links instead: fastest-mixing, metropolis-hastings, or a file of "
-            "'hffm plan --for walks'.",
+            help="Let modules walk over D2D links instead: fastest-mixing, minimal-kemeny, "
+            "metropolis-hastings, or a file of 'hffm plan --for walks'.",
             rich_help_panel=BASELINES,
         ),
     ] = None,

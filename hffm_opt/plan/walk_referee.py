@@ -1,7 +1,8 @@
 """The referee of walks: islands, links, stochastic rows, stationary law and moduli, found anew in plain numpy.
 
 It knows nothing of the program that found a chain. The modulus is that of the eigenvalues of P itself, where the
-planner takes those of the symmetric matrix that is similar to it.
+planner takes those of the symmetric matrix that is similar to it; Kemeny's constant is found from mean first-passage
+times, one linear system to each device, where the planner has it from eigenvalues.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hffm_opt.errors import Finding, InputError
 from hffm_opt.plan.limits import TOLERANCE
-from hffm_opt.plan.walks import Island, WalkPlan
+from hffm_opt.plan.walks import Island, Kemeny, WalkPlan
 from hffm_opt.problem.model import Problem
+
+Floats = NDArray[np.float64]
 
 
 def second_modulus(transition: ArrayLike) -> float:
@@ -29,13 +32,32 @@ def second_modulus(transition: ArrayLike) -> float:
     return float(moduli[-2]) if len(moduli) > 1 else 0.0
 
 
+def passage_times(transition: ArrayLike) -> Floats:
+    """Return a chain's mean steps [n, n] from state i until it first stands on j, 0 to itself; inf if it may never.
+
+    Example:
+        >>> passage_times([[0.75, 0.25], [0.5, 0.5]]).tolist()
+        [[0.0, 4.0], [2.0, 0.0]]
+    """
+    moves = np.asarray(transition, dtype=float)
+    n = len(moves)
+    times = np.zeros((n, n))
+    for j in range(n):
+        others = np.arange(n) != j
+        try:
+            times[others, j] = np.linalg.solve(np.eye(n - 1) - moves[np.ix_(others, others)], np.ones(n - 1))
+        except np.linalg.LinAlgError:
+            times[others, j] = np.inf
+    return times
+
+
 def check_walk(problem: Problem, plan: WalkPlan) -> None:
     """Check a plan of walks against the network that it is for.
 
     Raises:
         InputError: it is for another scenario; else with every fault: devices that stand nowhere or twice, steps
-            without a link both ways, rows that are no probabilities, a law that the chain does not keep, a modulus that
-            is not the chain's or is below its bound, or no step at all.
+            without a link both ways, rows that are no probabilities, a law that the chain does not keep, a modulus or
+            Kemeny constant that is not the chain's or is below its bound, or no step at all.
     """
     if plan.scenario.fingerprint != problem.fingerprint:
         message = f"the walk was planned for '{plan.scenario.name}', or for another state of this scenario"
@@ -82,6 +104,20 @@ def _island(problem: Problem, island: Island, number: int) -> Iterator[Finding]:
         yield Finding(f"{path}.slem", f"the chain's modulus is {found:.9g}, not {island.slem:.9g}", "plan it anew")
     if island.bound is not None and island.bound > found + TOLERANCE:
         message = f"the chain's modulus {found:.9g} is below the bound {island.bound:.9g}"
+        yield Finding(f"{path}.bound", message, "plan it anew")
+    if island.kemeny is not None:
+        yield from _kemeny(island.kemeny, moves, law, f"{path}.kemeny")
+
+
+def _kemeny(told: Kemeny, moves: Floats, law: Floats, path: str) -> Iterator[Finding]:
+    """From every state the mean steps to one drawn by the law are the constant."""
+    times = passage_times(moves)
+    found = times @ law if np.isfinite(times).all() else np.full(len(law), np.inf)
+    if np.abs(found - told.constant).max() > TOLERANCE * max(1.0, told.constant):
+        message = f"the chain takes {found.max():.9g} steps to a device drawn by its law, not {told.constant:.9g}"
+        yield Finding(f"{path}.constant", message, "plan it anew")
+    if told.bound > told.constant * (1 + TOLERANCE):
+        message = f"the chain's {told.constant:.9g} steps are below the bound {told.bound:.9g}"
         yield Finding(f"{path}.bound", message, "plan it anew")
 
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hffm_opt.plan.costs import LinkCost
 from hffm_opt.plan.model import ScenarioReference
@@ -31,6 +31,24 @@ from hffm_opt.scenario.model import Frozen, Name
 from hffm_opt.seeds import derive
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Steps = Annotated[float, Field(ge=0)]
+
+
+class Kemeny(Frozen):
+    """Kemeny's constant: mean steps from anywhere to a device drawn by the law, 0 to the device itself.
+
+    ``bound`` is what is proven that no reversible chain on these links with this law falls below,
+    ``metropolis_hastings`` the constant of Metropolis-Hastings.
+    """
+
+    constant: Steps
+    bound: Steps
+    metropolis_hastings: Steps
+
+    @property
+    def gap(self) -> float:
+        """How far the constant can be above the least possible, in steps."""
+        return self.constant - self.bound
 
 
 class Island(Frozen):
@@ -38,6 +56,7 @@ class Island(Frozen):
 
     ``slem`` is the chain's second largest eigenvalue modulus, ``bound`` what is proven that no chain on these links
     with this law falls below (null: nothing was proven), ``slem_metropolis_hastings`` that of Metropolis-Hastings.
+    ``kemeny`` is there where the chain was sought by it.
     """
 
     devices: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -46,6 +65,13 @@ class Island(Frozen):
     slem: Probability
     bound: Probability | None = None
     slem_metropolis_hastings: Probability
+    kemeny: Kemeny | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_constant(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave Kemeny's constant out where it was not sought: files of other chains stay as they ever were."""
+        data: dict[str, Any] = handler(self)
+        return {name: value for name, value in data.items() if value is not None or name != "kemeny"}
 
     @property
     def gap(self) -> float | None:

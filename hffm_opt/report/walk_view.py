@@ -96,6 +96,11 @@ def _island(walked: Walked, island: Island, identity: str) -> IslandView:
         "nothing is proven" if island.bound is None else f"no chain with this law is below {_modulus(island.bound)}"
     )
     words = f"Second largest eigenvalue modulus {_modulus(island.slem)}: {proven}; {usual}."
+    if (kemeny := island.kemeny) is not None:
+        words += (
+            f" Kemeny’s constant {_modulus(kemeny.constant)} steps: no reversible chain with this law is below "
+            f"{_modulus(kemeny.bound)}; Metropolis-Hastings’ is {_modulus(kemeny.metropolis_hastings)}."
+        )
     small, visits = len(island.devices) <= MOST_DEVICES, visit_shares(walked, island)
     return IslandView(
         devices=", ".join(island.devices) if small else f"{len(island.devices)} devices",

@@ -9,29 +9,37 @@ import numpy as np
 
 from hffm_opt.errors import InputError
 from hffm_opt.plan.model import ScenarioReference
-from hffm_opt.plan.walks import Island, WalkPlan
+from hffm_opt.plan.walks import Island, Kemeny, WalkPlan
 from hffm_opt.problem.model import Bools, Problem
 from hffm_opt.problem.radio import Floats
 from hffm_opt.solvers.formulations.fastest_mixing import fastest_mixing, metropolis_hastings, slem
+from hffm_opt.solvers.formulations.minimal_kemeny import kemeny_constant, minimal_kemeny
 from hffm_opt.solvers.heuristics.optimised_walk import data_shares, mutual_links
 
-Bounded = tuple[Floats, float | None]
+Found = tuple[Floats, float | None, Kemeny | None]
 
 
-def _fastest(linked: Bools, law: Floats) -> Bounded:
+def _fastest(linked: Bools, law: Floats) -> Found:
     chain = fastest_mixing(linked, law)
-    return chain.transition, chain.bound
+    return chain.transition, chain.bound, None
 
 
-def _metropolis(linked: Bools, law: Floats) -> Bounded:
-    return metropolis_hastings(linked, law), None
+def _metropolis(linked: Bools, law: Floats) -> Found:
+    return metropolis_hastings(linked, law), None, None
 
 
-CHAINS: dict[str, Callable[[Bools, Floats], Bounded]] = {
+def _soonest(linked: Bools, law: Floats) -> Found:
+    chain, usual = minimal_kemeny(linked, law), kemeny_constant(metropolis_hastings(linked, law), law)
+    told = Kemeny(constant=chain.constant, bound=chain.bound, metropolis_hastings=usual)
+    return chain.transition, None, told
+
+
+CHAINS: dict[str, Callable[[Bools, Floats], Found]] = {
     "fastest-mixing": _fastest,
     "metropolis-hastings": _metropolis,
+    "minimal-kemeny": _soonest,
 }
-"""Name to what returns a chain [n, n] and the bound that is proven, if any; the first is the default."""
+"""Name to what returns a chain [n, n] and what is proven of its modulus or Kemeny's constant; first the default."""
 
 
 def plan_walk(
@@ -44,7 +52,7 @@ def plan_walk(
 
     Args:
         problem: the compiled scenario.
-        chain: ``fastest-mixing`` (optimised, with a bound) or ``metropolis-hastings``.
+        chain: ``fastest-mixing`` or ``minimal-kemeny`` (optimised, each with a bound), or ``metropolis-hastings``.
         walkers: copies of each module on every island to begin with.
         late: start a module anew where an owner has not seen it for more than so many rounds.
         loss: probability that a hop fails.
@@ -90,7 +98,7 @@ def island_of(problem: Problem, cell_index: int, members: tuple[int, ...], chain
     cell = problem.cells[cell_index]
     rows = np.array(members)
     linked, law = mutual_links(cell)[np.ix_(rows, rows)], data_shares(problem, cell.members[rows])
-    moves, bound = CHAINS[chain](linked, law)
+    moves, bound, kemeny = CHAINS[chain](linked, law)
     usual = slem(metropolis_hastings(linked, law), law)
     return Island(
         devices=tuple(cell.names[k] for k in members),
@@ -99,4 +107,5 @@ def island_of(problem: Problem, cell_index: int, members: tuple[int, ...], chain
         slem=min(1.0, slem(moves, law)),
         bound=bound,
         slem_metropolis_hastings=min(1.0, usual),
+        kemeny=kemeny,
     )

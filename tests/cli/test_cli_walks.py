@@ -42,7 +42,9 @@ def test_a_plan_tells_its_chains_and_what_they_cost(hffm, tmp_path, lossy):
     assert (predicted["rounds"], predicted["latency_s"], predicted["lost"]) == (100, cost.latency_s, cost.lost)
     words = " ".join(hffm("plan", lossy, "--for", "walks", "--method", "metropolis-hastings").out.split())
     assert "chains by metropolis-hastings" in words and "2 copies of each module" in words
-    assert "Predicted a round:" in words
+    assert "Predicted a round:" in words and "Kemeny" not in words
+    words = " ".join(hffm("plan", lossy, "--for", "walks", "--method", "minimal-kemeny").out.split())
+    assert "chains by minimal-kemeny" in words and "Kemeny's constant" in words
 
 
 def test_a_scenario_without_the_section_has_its_defaults(hffm, small):

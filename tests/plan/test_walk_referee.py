@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.walk_referee import check_walk, second_modulus
+from hffm_opt.plan.walk_referee import check_walk, passage_times, second_modulus
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.seeds import derive
 from hffm_opt.solvers.walks import CHAINS, plan_walk
 
 problem = build_problem(load_scenario("tiny"))
@@ -30,6 +31,39 @@ def test_moduli_are_those_of_powers():
     far = [np.abs(np.linalg.matrix_power(chain, k) - law).max() for k in (20, 21)]
     assert second_modulus(chain) == pytest.approx(far[1] / far[0])
     assert second_modulus([[1.0]]) == 0
+
+
+def test_passage_times_are_those_of_walks():
+    """On a cycle of one direction the way back is long; what is never reached takes for ever."""
+    assert passage_times(np.roll(np.eye(3), 1, axis=1)).tolist() == [[0, 1, 2], [2, 0, 1], [1, 2, 0]]
+    assert passage_times(np.eye(2)).tolist() == [[0, np.inf], [np.inf, 0]]
+    chain, rng = np.array([[0.2, 0.8, 0.0], [0.4, 0.1, 0.5], [0.0, 0.7, 0.3]]), derive(0, "passage")
+    taken = []
+    for _ in range(2000):
+        at, steps = 0, 0
+        while at != 2:
+            at, steps = int(rng.choice(3, p=chain[at])), steps + 1
+        taken.append(steps)
+    assert np.mean(taken) == pytest.approx(passage_times(chain)[0, 2], abs=4 * np.std(taken) / np.sqrt(len(taken)))
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [({"constant": 0.9}, "not 0.9"), ({"bound": 99.0}, "below the bound 99")],
+)
+def test_wrong_constants_are_told(update, told):
+    soon = plan_walk(problem, "minimal-kemeny")
+    island = soon.islands[0]
+    wrong = island.model_copy(update={"kemeny": island.kemeny.model_copy(update=update)})
+    with pytest.raises(InputError, match=told):
+        check_walk(problem, soon.model_copy(update={"islands": (wrong, *soon.islands[1:])}))
+
+
+def test_no_constant_is_that_of_a_chain_which_never_arrives():
+    soon = plan_walk(problem, "minimal-kemeny")
+    islands = [island.model_copy(update={"transition": STAY, "slem": 1.0}) for island in soon.islands]
+    with pytest.raises(InputError, match="takes inf steps"):
+        check_walk(problem, soon.model_copy(update={"islands": tuple(islands)}))
 
 
 STAY = tuple(tuple(float(i == j) for j in range(3)) for i in range(3))

@@ -74,6 +74,16 @@ def test_the_view_tells_chains_hops_and_costs(directory):
     assert view.lead.warnings == ()
 
 
+def test_kemenys_constant_is_told_where_it_was_sought(directory):
+    walked = read_walked(directory)
+    assert not any("Kemeny" in island.certificate for island in walk_view(walked, "s0", several=False).islands)
+    plan = hffm_opt.plan_walks(walked.problem.scenario, method="minimal-kemeny")
+    view = walk_view(type(walked)("soon", walked.problem, plan, walked.trace), "s0", several=False)
+    # Of two devices it is the greater share: the lesser one has the greater one step away.
+    told = f"Kemeny’s constant {max(plan.islands[0].law):.4f} steps: no reversible chain"
+    assert told in view.islands[0].certificate
+
+
 def test_large_islands_and_many_are_left_out(directory):
     walked = read_walked(directory)
     n = MOST_DEVICES + 1

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from hffm_opt.errors import InputError
-from hffm_opt.plan.walk_referee import check_walk
-from hffm_opt.plan.walks import walk, walk_cost
+from hffm_opt.plan.walk_referee import check_walk, passage_times
+from hffm_opt.plan.walks import WalkPlan, walk, walk_cost
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.read import load_scenario
+from hffm_opt.serial import dump_json
 from hffm_opt.solvers.walks import CHAINS, plan_walk
 
 TINY = load_scenario("tiny")
@@ -82,8 +83,20 @@ def test_networks_without_links_are_refused():
 
 def test_the_certificate_is_kept():
     problem = build_problem(TINY)
-    fast, usual = (plan_walk(problem, chain) for chain in CHAINS)
-    for a, b in zip(fast.islands, usual.islands, strict=True):
+    fast, usual, soon = (plan_walk(problem, chain) for chain in CHAINS)
+    for a, b, c in zip(fast.islands, usual.islands, soon.islands, strict=True):
         assert a.bound is not None and a.bound <= a.slem <= a.slem_metropolis_hastings == pytest.approx(b.slem)
         assert a.gap == a.slem - a.bound < 1e-6
-        assert b.bound is b.gap is None
+        assert b.bound is b.gap is a.kemeny is b.kemeny is c.bound is None
+        assert c.kemeny.bound <= c.kemeny.constant <= c.kemeny.metropolis_hastings
+        assert c.kemeny.gap == c.kemeny.constant - c.kemeny.bound < 1e-6
+        assert c.kemeny.constant == pytest.approx(passage_times(c.transition)[0] @ c.law)
+
+
+def test_files_tell_of_kemeny_where_it_was_sought():
+    problem = build_problem(TINY)
+    for chain in CHAINS:
+        plan = plan_walk(problem, chain)
+        told = dump_json(plan)
+        assert ('"kemeny"' in told) == (chain == "minimal-kemeny")
+        assert WalkPlan.model_validate_json(told) == plan

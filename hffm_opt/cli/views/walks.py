@@ -23,6 +23,14 @@ def walk_plan_view(plan: WalkPlan, told: WalkCost, rounds: int, seed: int) -> It
             made.add_row(", ".join(island.devices), *certificate, figure(island.slem_metropolis_hastings))
     legend = "Distances from the data shares shrink by the second modulus a step; no chain is below its bound."
     yield titled(f"{plan.scenario.name}: chains by {plan.method}", made, legend)
+    sought = [(island, island.kemeny) for island in plan.islands if island.kemeny and len(island.devices) > 1]
+    if sought:
+        steps = table("devices", right=("Kemeny's constant", "proven bound", "gap", "Metropolis-Hastings"))
+        for island, kemeny in sought:
+            proof = (figure(kemeny.constant), figure(kemeny.bound), figure(kemeny.gap, 2))
+            steps.add_row(", ".join(island.devices), *proof, figure(kemeny.metropolis_hastings))
+        meaning = "Mean steps to a device drawn by the data shares; no reversible chain is below its bound."
+        yield titled("How soon devices are reached", steps, meaning)
     if lone:
         stay = f"{', '.join(lone)}: no links, so that modules which begin there stay there."
         yield Text(stay, style="yellow")

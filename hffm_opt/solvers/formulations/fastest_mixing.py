@@ -24,14 +24,13 @@ from dataclasses import dataclass
 
 import cvxpy as cp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from hffm_opt.errors import InfeasibleError, InputError
 from hffm_opt.solvers.engines.conic import solve_conic
+from hffm_opt.solvers.formulations.reversible_flows import Floats, Flows, checked, exact, refuse_islands
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 LOOSE = (1e-9, 1e-8, 1e-6)
 
 
@@ -68,10 +67,10 @@ def metropolis_hastings(linked: ArrayLike, law: ArrayLike) -> Floats:
     >>> metropolis_hastings([[False, True], [True, False]], [0.25, 0.75]).round(3).tolist()
     [[0.0, 1.0], [0.333, 0.667]]
     """
-    graph, goal = _checked(linked, law)
+    graph, goal = checked(linked, law)
     degree = graph.sum(axis=1)
     flow = np.minimum(goal / np.maximum(degree, 1), (goal / np.maximum(degree, 1))[:, None]) * graph
-    return _exact(flow, goal)
+    return exact(flow, goal)
 
 
 def fastest_mixing(
@@ -95,28 +94,21 @@ def fastest_mixing(
         >>> round(chain.slem, 6), slem(metropolis_hastings(path, chain.law), chain.law) >= chain.slem
         (0.5, True)
     """
-    graph, goal = _checked(linked, law)
+    graph, goal = checked(linked, law)
     price = np.zeros(graph.shape) if cost is None else np.asarray(cost, dtype=float)
     if price.shape != graph.shape or not (np.isfinite(price[graph]).all() and (price[graph] >= 0).all()):
         raise InputError.one("cost", "it is no cost of at least 0 for every link", "give finite costs [n, n]")
     price = np.where(graph, price, 0.0)
-    _refuse_islands(graph)
+    refuse_islands(graph)
     usual = metropolis_hastings(graph, goal)
     if len(goal) == 1:
         return Chain(usual, goal, 0.0, 0.0, 0.0)
-    n, root = len(goal), np.sqrt(goal)
-    upper = np.argwhere(np.triu(graph))
+    n, root, links = len(goal), np.sqrt(goal), Flows.of(graph, goal)
+    upper, spread, leaves = links.ends, links.spread, links.leaves
     flows = cp.Variable(len(upper), nonneg=True)
-    spread = np.zeros((n * n, len(upper)))
-    for k, (i, j) in enumerate(upper):
-        # Each flow leaves its two ends' own probabilities, so that rows keep their sums.
-        for row, column, sign in ((i, j, 1.0), (j, i, 1.0), (i, i, -1.0), (j, j, -1.0)):
-            spread[row * n + column, k] += sign / (root[row] * root[column])
     constant = np.eye(n) - np.outer(root, root)
     moved = constant + cp.reshape(spread @ flows, (n, n), order="C")
     mu = cp.Variable()
-    leaves = np.zeros((n, len(upper)))
-    leaves[upper[:, 0], np.arange(len(upper))] = leaves[upper[:, 1], np.arange(len(upper))] = 1.0
     # `<<` wants a symmetric matrix that it knows to be one.
     even = (moved + moved.T) / 2
     below, above = even - mu * np.eye(n) << 0, even + mu * np.eye(n) >> 0
@@ -133,9 +125,7 @@ def fastest_mixing(
             message = f"no chain on these links has a second eigenvalue of at most {max_slem:g}"
             raise InfeasibleError.one("max_slem", message, "allow more, or give more links") from None
         bound = 0.0
-    flow = np.zeros((n, n))
-    flow[upper[:, 0], upper[:, 1]] = np.maximum(np.asarray(flows.value), 0.0)
-    found = _exact(flow + flow.T, goal)
+    found = links.chain(flows.value, goal)
     if max_slem is None and slem(usual, goal) < slem(found, goal):
         found = usual
     expected = float((goal[:, None] * found * price).sum())
@@ -151,33 +141,3 @@ def _bound(spread: Floats, constant: Floats, leaves: Floats, goal: Floats, direc
     even = even / size
     answer = linprog(even.ravel() @ spread, A_ub=leaves / goal[:, None], b_ub=np.ones(len(goal)), method="highs")
     return max(0.0, float(answer.fun + (even * constant).sum())) if answer.status == 0 else 0.0
-
-
-def _exact(flow: Floats, law: Floats) -> Floats:
-    """Return the chain of symmetric flows off the diagonal: no row gives more than it has, the rest stays at home."""
-    flow = flow / max(1.0, float((flow.sum(axis=1) / law).max()))
-    chain = flow / law[:, None]
-    np.fill_diagonal(chain, 0.0)
-    np.fill_diagonal(chain, np.maximum(0.0, 1.0 - chain.sum(axis=1)))
-    return chain
-
-
-def _checked(linked: ArrayLike, law: ArrayLike) -> tuple[Bools, Floats]:
-    graph, goal = np.array(linked, dtype=bool), np.asarray(law, dtype=float)
-    if graph.ndim != 2 or graph.shape[0] != graph.shape[1] or not graph.size or (graph != graph.T).any():
-        raise InputError.one("linked", f"shape {graph.shape}", "give a symmetric square matrix of links")
-    if goal.shape != graph.shape[:1] or not (goal > 0).all() or abs(goal.sum() - 1) > 1e-9:
-        raise InputError.one("law", "it is no law of positive probabilities over the nodes", "give shares of sum 1")
-    np.fill_diagonal(graph, False)
-    return graph, goal
-
-
-def _refuse_islands(graph: Bools) -> None:
-    seen, new = {0}, [0]
-    while new:
-        near = set(np.flatnonzero(graph[new].any(axis=0)).tolist()) - seen
-        seen, new = seen | near, list(near)
-    if len(seen) < len(graph):
-        lost = min(set(range(len(graph))) - seen)
-        message = f"no path of links leads from node 0 to node {lost}"
-        raise InfeasibleError.one("linked", message, "give one chain to each connected part")
