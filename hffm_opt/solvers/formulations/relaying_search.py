@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hffm_opt.errors import LimitReachedError
 from hffm_opt.plan.holders import RelayingProblem
 from hffm_opt.plan.outcome import relative_gap
 from hffm_opt.solvers.engines.highs_outcome import Status, StopReason
@@ -63,6 +64,8 @@ def best_routes(relaying: RelayingProblem, engine: str, gap: float, time_limit_s
         now = cost_of(relaying, routes) + weight * end
         if now < value:
             best, value = routes, now
+        if not best:
+            return Found(None, bound, Status.UNKNOWN, StopReason.NUMERICS)
         closed = relative_gap(value, min(bound, value)) <= gap
         if closed or not weight or routes in seen or time.monotonic() >= until:
             break
@@ -78,7 +81,11 @@ def best_routes(relaying: RelayingProblem, engine: str, gap: float, time_limit_s
         bound = max(bound, min(outcome.bound, value))
         if not math.isfinite(outcome.objective):
             break
-    reason = StopReason.GAP_CLOSED if relative_gap(value, min(bound, value)) <= gap else outcome.stop_reason
+    if relative_gap(value, min(bound, value)) <= gap:
+        return Found(best, bound, Status.OPTIMAL, StopReason.GAP_CLOSED)
+    reason = outcome.stop_reason
+    if reason is StopReason.GAP_CLOSED:
+        reason = StopReason.TIME_LIMIT if time.monotonic() >= until else StopReason.NUMERICS
     return Found(best, bound, Status.FEASIBLE, reason)
 
 
@@ -97,13 +104,20 @@ def enough_time(relaying: RelayingProblem, engine: str, time_limit_s: float) -> 
 
     The routes of least load under some deadlines need a factor of their own; with that factor, others may have less
     load. This is Newton's method on the least load, as Dinkelbach's is on ratios.
+
+    Raises:
+        LimitReachedError: the time limit came before any answer.
     """
     slowest = 4 * float(relaying.network.delay_s.max(initial=0.0))
     factor = max([1.0, *(slowest / wanted.deadline_s for wanted in relaying.wanted)])
     found: tuple[float, str] | None = None
     while True:
         program = build(_stretched(relaying, factor), least="load")
-        if not math.isfinite(solve_model(program.model, engine, gap=1e-4, time_limit_s=time_limit_s).objective):
+        outcome = solve_model(program.model, engine, gap=1e-4, time_limit_s=time_limit_s)
+        if not math.isfinite(outcome.objective):
+            if found is None and outcome.status is not Status.INFEASIBLE:
+                message = f"the deadlines are too short, by how much was not found: {outcome.stop_reason}"
+                raise LimitReachedError.one("--time-limit", message, "allow more time")
             return found
         when = timing(relaying, read(program))
         needed = least_factor(when)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from relaying_instances import best_of_all, instance
 
-from hffm_opt.errors import InfeasibleError, InputError
+from hffm_opt.errors import InfeasibleError, InputError, LimitReachedError
 from hffm_opt.plan.holders import relaying_problem
 from hffm_opt.plan.module_relaying import evaluate_relaying
 from hffm_opt.solvers.engines.pyomo_engine import through_pyomo
@@ -112,3 +112,14 @@ def test_bad_arguments_are_told():
         plan_relaying(relaying, training, "teleport")
     with pytest.raises(InputError, match="nothing is wanted"):
         plan_relaying(replace(relaying, wanted=()), training)
+
+
+def test_a_time_limit_leaves_a_sound_bound_or_says_that_there_is_no_plan():
+    relaying, training = instance(4, devices=3, deadline_s=1e6)
+    best = plan_relaying(relaying, training)
+    try:
+        plan = plan_relaying(relaying, training, time_limit_s=1e-3)
+    except LimitReachedError:
+        return
+    assert plan.bound <= best.objective * (1 + 1e-9) and plan.objective >= best.bound * (1 - 1e-9)
+    assert (plan.status == "limit") == (plan.gap > 1.1e-6) == (plan.stop_reason != "gap closed")

@@ -26,6 +26,11 @@ def test_delays_shrink_what_is_left():
     assert least_end(two([9.0, 9.0], (1.0, 0.0))) == pytest.approx((3 + math.sqrt(5)) / 2, rel=1e-12)
 
 
+def test_an_engine_may_exceed_a_deadline_by_rounding_and_no_more():
+    assert least_end(two([2.0 - 1e-8, 2.0 - 1e-8])) == 2.0 - 1e-8
+    assert math.isinf(least_end(two([2.0 - 1e-5, 2.0 - 1e-5])))
+
+
 def test_deadlines_too_short_and_the_factor_that_is_enough():
     assert math.isinf(least_end(two([1.5, 2.0])))
     # 1 / (1.5 f) + 1 / (2 f) = 1
