@@ -233,8 +233,12 @@ def _no_average(
     """Return a finding where an edge server or the cloud is to give an average that it never made."""
     if training is None or transfer.module not in problem.modules:
         return []
-    _, at_edge, at_cloud = averaged_last(training, number, problem.modules.index(transfer.module))
-    made = {cell.edge.name: at_edge[i] for i, cell in enumerate(problem.cells)} | {CLOUD: at_cloud}
+    m = problem.modules.index(transfer.module)
+    _, at_edge, at_cloud = averaged_last(training, number, m)
+    # Where nobody owns the module, a round that averages it averages nothing.
+    there = [bool(problem.owners[cell.members, m].any()) for cell in problem.cells]
+    made = {cell.edge.name: at_edge[i] * there[i] for i, cell in enumerate(problem.cells)}
+    made[CLOUD] = at_cloud * any(there)
     if made.get(str(transfer.source), 1):
         return []
     return [Finding(path, f"{transfer.source} holds no average of '{transfer.module}'", "copy from a node that does")]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from hffm_opt.errors import Finding, HffmError, InfeasibleError, InputError, LimitReachedError
 from hffm_opt.plan.holders import RelayingProblem, misfit_of, nobody_holds
@@ -23,10 +22,12 @@ from hffm_opt.plan.module_relaying import (
 )
 from hffm_opt.solvers.certificate import certified
 from hffm_opt.solvers.engines.highs_outcome import Status
-from hffm_opt.solvers.engines.pyomo_engine import solve_model
-from hffm_opt.solvers.formulations.module_relaying import RelayingProgram, Route, build, read, ways_of
+from hffm_opt.solvers.formulations.module_relaying import ways_of
+from hffm_opt.solvers.formulations.relaying_search import best_routes, enough_time
+from hffm_opt.solvers.formulations.relaying_shares import Route, shares
 
 GAP = 1e-6
+_LINKS = "give the device D2D, a larger physics.d2d_range_m, or a cellular link"
 Chooser = Callable[[RelayingProblem, int], Sequence[Route]]
 
 
@@ -118,64 +119,39 @@ def _optimal(
     relaying: RelayingProblem, gap: float, time_limit_s: float, engine: str
 ) -> tuple[tuple[Route, ...], float, str]:
     refuse_unheld(relaying, "optimal")
-    stuck = [
-        Finding(
-            f"requests.asked[{wanted.request}]",
-            f"no path brings '{wanted.module}' within {wanted.deadline_s:g} s: fixed delays alone take longer",
-            "give a later deadline",
-        )
-        for k, wanted in enumerate(relaying.wanted)
-        if not any(True for _ in ways_of(relaying, k))
-    ]
+    stuck = [_without_way(relaying, k) for k in range(len(relaying.wanted)) if not any(ways_of(relaying, k))]
     if stuck:
         raise InfeasibleError(stuck)
-    program = build(relaying)
-    outcome = solve_model(program.model, engine, gap=gap, time_limit_s=time_limit_s)
-    if outcome.status is Status.INFEASIBLE:
+    found = best_routes(relaying, engine, gap, time_limit_s)
+    if found.status is Status.INFEASIBLE:
         raise _too_late(relaying, engine, time_limit_s)
-    if not math.isfinite(outcome.objective):
-        raise LimitReachedError.one("--time-limit", f"no plan was found: {outcome.stop_reason}", "allow more time")
-    return read(program), outcome.bound, str(outcome.stop_reason)
+    if found.routes is None:
+        raise LimitReachedError.one("--time-limit", f"no plan was found: {found.reason}", "allow more time")
+    return found.routes, found.bound, str(found.reason)
+
+
+def _without_way(relaying: RelayingProblem, k: int) -> Finding:
+    """Return why no way is left for a transfer: fixed delays, or no links."""
+    wanted = relaying.wanted[k]
+    where = f"requests.asked[{wanted.request}]"
+    patient = (*relaying.wanted[:k], replace(wanted, deadline_s=math.inf), *relaying.wanted[k + 1 :])
+    least = min((way.delay_s for way in ways_of(replace(relaying, wanted=patient), k)), default=None)
+    if least is None:
+        return Finding(where, f"no path of links brings '{wanted.module}' from any holder", _LINKS)
+    message = f"no path brings '{wanted.module}' within {wanted.deadline_s:g} s: fixed delays alone take longer"
+    return Finding(where, message, f"give a later deadline, after more than {least:g} s")
 
 
 def _too_late(relaying: RelayingProblem, engine: str, time_limit_s: float) -> HffmError:
     """Return the error that says what is in the way: missing links, or links too slow for the deadlines."""
-    program: RelayingProgram = build(relaying, least_load=True)
-    outcome = solve_model(program.model, engine, gap=1e-4, time_limit_s=time_limit_s)
-    where = "requests.asked"
-    if not math.isfinite(outcome.objective):
+    enough, where = enough_time(relaying, engine, time_limit_s), "requests.asked"
+    if enough is None:
         message = "no path of links leads from any holder to every device that asks"
-        return InfeasibleError.one(
-            where, message, "give the device D2D, a larger physics.d2d_range_m, or a cellular link"
-        )
-    load = _loads(relaying, read(program))
-    binding = relaying.network.resources[int(np.argmax(load))]
+        return InfeasibleError.one(where, message, _LINKS)
+    factor, binding = enough
     message = f"no paths bring all modules before their deadlines: '{binding}' is the bottleneck"
-    # A deadline's fixed delays do not grow with it, so that this factor suffices.
-    repair = f"give deadlines {outcome.objective * 1.0001:.4g} times as long, or more bandwidth there"
+    repair = f"give deadlines {factor * 1.0001:.6g} times as long, or more bandwidth there"
     return InfeasibleError.one(where, message, repair)
-
-
-def delay_of(relaying: RelayingProblem, k: int, arcs: Sequence[int]) -> float:
-    """Return the fixed delay of a transfer's path in s."""
-    return float(relaying.network.delay_s[list(arcs)].sum()) if arcs and relaying.wanted[k].bits else 0.0
-
-
-def _airtime(relaying: RelayingProblem, k: int, arcs: Sequence[int]) -> list[float]:
-    """Return the share of its resource's time that each hop needs to end at the deadline."""
-    wanted = relaying.wanted[k]
-    # Where delays alone take longer than the deadline no share helps; the referee then says by how much it is late.
-    window = max(wanted.deadline_s - delay_of(relaying, k, arcs), 1e-3 * wanted.deadline_s)
-    return [max(wanted.bits, 1e-9) * float(relaying.network.s_per_bit[a]) / window for a in arcs]
-
-
-def _loads(relaying: RelayingProblem, routes: Sequence[Route]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    network = relaying.network
-    load = np.zeros(len(network.resources))
-    for k, route in enumerate(routes):
-        arcs = route.arcs(network)
-        np.add.at(load, network.resource[arcs], _airtime(relaying, k, arcs))
-    return load
 
 
 def _certified(
@@ -190,15 +166,12 @@ def _certified(
 ) -> RelayingPlan:
     """Give out the time of the links, and let the referee judge."""
     network, problem = relaying.network, relaying.problem
-    load = float(_loads(relaying, routes).max(initial=0.0)) or 1.0
     transfers = []
-    for k, (wanted, route) in enumerate(zip(relaying.wanted, routes, strict=True)):
-        arcs = route.arcs(network)
+    for wanted, route, given in zip(relaying.wanted, routes, shares(relaying, routes), strict=True):
         names = [network.nodes[v] for v in route.nodes]
-        shares = [share / load for share in _airtime(relaying, k, arcs)]
         hops = [
             RelayHop(source=source, target=target, share=share)
-            for source, target, share in zip(names, names[1:], shares, strict=False)
+            for (source, target), share in zip(pairwise(names), given, strict=True)
         ]
         transfers.append(
             ModuleTransfer(

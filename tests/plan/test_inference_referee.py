@@ -16,6 +16,7 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.radio import rate_bit_per_s
 from hffm_opt.scenario.chains import Chain, EncoderSegment, Segment
 from hffm_opt.scenario.inference import Inference, NodeLimits, RequestClass, Server
+from hffm_opt.scenario.model import LinkGain, Radio
 from hffm_opt.scenario.read import load_scenario
 
 CHAIN = Chain(
@@ -173,3 +174,20 @@ def test_fingerprints_ignore_what_costs_nothing():
 def test_a_scenario_without_requests_says_so():
     with pytest.raises(InputError, match="has no requests"):
         build_inference(build_problem(load_scenario("tiny")))
+
+
+@pytest.mark.parametrize("deaf", ["device-0-0", "device-0-2"])
+def test_a_device_without_a_downlink_serves_nobody_and_asks_nothing(deaf):
+    asked = RequestClass(name="a", task="digits", device="device-0-0", rate_per_s=3.0)
+    lost = Radio(gains=(LinkGain(source="edge-0", target=deaf, factor=0.0),))
+    section = Inference(classes=(asked,), chains=(CHAIN,))
+    problem = build_problem(load_scenario("tiny").model_copy(update={"inference": section, "radio": lost}))
+    if deaf == asked.device:
+        with pytest.raises(InputError, match="no answer could"):
+            build_inference(problem)
+        return
+    inference = build_inference(problem)
+    nodes = inference.classes[0].nodes
+    assert deaf not in nodes and len(nodes) > 3
+    routes = [inference.route(n, m) for n in nodes for m in nodes]
+    assert all(np.isfinite(hop.link.s_per_bit) for route in routes for hop in route)

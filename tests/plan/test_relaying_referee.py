@@ -98,3 +98,20 @@ def test_plans_for_other_requests_and_links_that_are_not_there_are_refused():
         evaluate_relaying(build_problem(other), plan, training)
     with pytest.raises(InputError, match="there is no link"):
         evaluate_relaying(problem, changed(hops=(RelayHop(source="edge-0", target="edge-1", share=1),)), training)
+
+
+def test_an_edge_server_whose_devices_do_not_own_the_module_holds_no_average():
+    devices = tuple(
+        device.model_copy(update={"samples": device.samples | {"shapes": 0 if device.edge == "edge-0" else 16}})
+        for device in scenario.devices
+    )
+    given = build_problem(scenario.model_copy(update={"devices": devices}))
+    ran = solve(given, "h-fedfm-2", default_request(given.scenario)).plan
+    wanted = relaying_problem(given, ran, 3, 0)
+    good = plan_relaying(wanted, ran)
+    assert good.status == "optimal"
+    hops = (RelayHop(source="edge-0", target="device-0-1", share=1.0),)
+    bad = good.model_copy(
+        update={"transfers": (good.transfers[0].model_copy(update={"source": "edge-0", "hops": hops}),)}
+    )
+    assert "edge-0 holds no average" in str(evaluate_relaying(given, bad, ran).violations[0])

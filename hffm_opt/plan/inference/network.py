@@ -210,7 +210,8 @@ def build_inference(problem: Problem, calibrated: Mapping[str, TaskExits] | None
         calibrated: exits of each task as calibration chose them; none where not given.
 
     Raises:
-        InputError: the scenario has no such section, no chain for a task, or exits name segments that are not there.
+        InputError: the scenario has no such section, no chain for a task, a class whose device has no downlink, or
+            exits that name segments that are not there.
     """
     section = problem.scenario.inference
     if section is None:
@@ -228,7 +229,11 @@ def build_inference(problem: Problem, calibrated: Mapping[str, TaskExits] | None
         chain, cell = by_task[spec.task], cells[spec.device]
         row = cell.names.index(spec.device)
         both = (cell.d2d_gain[row] > 0) & (cell.d2d_gain[:, row] > 0)
-        peers = [name for name, near in zip(cell.names, both, strict=True) if near and section.peers]
+        heard = cell.downlink_gain > 0
+        if not heard[row]:
+            message = f"nothing reaches device '{spec.device}' from {cell.edge.name}, so that no answer could"
+            raise InputError.one(f"inference.classes[{i}].device", message, "give that link a gain above 0")
+        peers = [name for name, near in zip(cell.names, both & heard, strict=True) if near and section.peers]
         chosen = (calibrated or {}).get(spec.task)
         exits = sorted_exits(chain, chosen.exits if chosen else ())
         reachable = (spec.device, *peers, cell.edge.name, CLOUD)

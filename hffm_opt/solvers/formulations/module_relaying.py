@@ -5,28 +5,34 @@ cell; over a backhaul or a direct link up, and over a backhaul or a direct link 
 
     y[k, q, h] in {0, 1}   the copy of holder h is taken, the way q                 misfit F_kh
     f[k, q, a] in {0, 1}   it crosses link a                                        joules b_k E_a, airtime b_k / R_a
-    used       in [0, 1]   the largest share of any resource's time that is given away
-    last       >= 0        when the last module has come, s
+    last       in [0, H]   when the last module has come, s
+    g[k, q, a] in [0, 1]   f last / H
+    used       in [0, 1]   the largest share of any resource's time that is given away if all end at H
 
 minimise        w_F sum F_kh y + w_E sum b_k E_a f + w_T last
 one_holder      sum_qh y[k, q, h] = 1                                               for every k
 path            sum_out f - sum_in f = y[k, q, v] - [v = t_k] sum_h y[k, q, h]      for every k, q, node v
-time            sum_kqa in r  b_k / (R_a (D_k - d_q)) f[k, q, a] <= used            for every resource r
-finish          last >= used (D_k - d_q) + d_q sum_h y[k, q, h]                     for every k, q
+finish          last >= sum_q [d_q sum_h y[k, q, h] + sum_a in r b_k / R_a f]       for every k, resource r
+in_turn         last >= sum_kqa in r  b_k / R_a f                                   for every r
+time            sum_kqa in r  b_k / R_a s_kq(H) f <= used                           for every resource r
+sooner          sum_kqa in r  b_k / R_a [(s_kq(t) - t s'_kq(t)) f + H s'_kq(t) g] <= 1      for every r, some times t
+together        g <= f,  H g <= last
 
-With shares ``b_k / (R_a (D_k - d_q))`` transfer k would end at its deadline; as all shares can be divided by ``used``
-without giving away more than all the time, it ends at ``used (D_k - d_q) + d_q``. ``finish`` of a way that is not taken
-is implied by that of the way taken, so that no big number is needed. Copies do not split.
+Transfer k needs ``s_kq(T) = 1 / (min(D_k, T) - d_q)`` of its links' time per second of airtime for the last to end at
+T (:mod:`hffm_opt.solvers.formulations.relaying_shares`). That is convex and never grows, so that its tangent at any
+time t is below it, and ``sooner``, the tangents times f, cuts no plan off. Where f is 0 or 1 and g as large as it can
+be, the tangents at t are exact for last = t: laying them where routes that were found end, until none is new, is exact
+(:mod:`hffm_opt.solvers.formulations.relaying_search`). ``finish`` and ``in_turn`` follow from these, and are tight
+where neither deadlines nor delays bind. Copies do not split.
 
 Source: unsplittable multicommodity flow (Ahuja, Magnanti, Orlin, Network Flows, 1993, chapter 17), sources chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyomo.environ as pyo
@@ -34,6 +40,9 @@ import pyomo.environ as pyo
 from hffm_opt.plan.holders import RelayingProblem, Wanted
 from hffm_opt.problem.model import Ints
 from hffm_opt.problem.relay_network import RelayNetwork
+from hffm_opt.solvers.formulations.relaying_shares import Route
+
+Least = Literal["objective", "cost", "load"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,19 +65,8 @@ class RelayingProgram:
     relaying: RelayingProblem
 
 
-@dataclass(frozen=True)
-class Route:
-    """Where a copy comes from, as nodes from the holder to the device; empty for a module begun from scratch."""
-
-    nodes: tuple[int, ...]
-
-    def arcs(self, network: RelayNetwork) -> list[int]:
-        """Return the links of the route."""
-        return [network.arc[pair] for pair in pairwise(self.nodes)]
-
-
-def ways_of(relaying: RelayingProblem, k: int) -> Iterator[Way]:
-    """Yield the ways of a transfer that have a holder, and time left beside their delay."""
+def ways_of(relaying: RelayingProblem, k: int, until_s: float = np.inf) -> Iterator[Way]:
+    """Yield the ways of a transfer that have a holder, and time left beside their delay, up to ``until_s`` at most."""
     network, wanted = relaying.network, relaying.wanted[k]
     inside = (network.source != network.cloud) & (network.target != network.cloud)
     home = network.cell[network.source] == network.cell[wanted.device]
@@ -99,34 +97,44 @@ def ways_of(relaying: RelayingProblem, k: int) -> Iterator[Way]:
             ]
     for arcs, delay_s, nodes in found:
         holders = {h.node: h.misfit for h in wanted.holders if h.node in nodes}
-        if holders and wanted.deadline_s > delay_s:
-            yield Way(k, arcs, holders, delay_s, wanted.deadline_s - delay_s)
+        if holders and min(wanted.deadline_s, until_s) > delay_s:
+            yield Way(k, arcs, holders, delay_s, min(wanted.deadline_s, until_s) - delay_s)
 
 
-def build(relaying: RelayingProblem, *, least_load: bool = False) -> RelayingProgram:
+def build(
+    relaying: RelayingProblem,
+    *,
+    until_s: float = np.inf,
+    sooner_s: Sequence[float] = (),
+    least: Least = "objective",
+) -> RelayingProgram:
     """Build the program.
 
     Args:
         relaying: what is wanted, who holds it, and the links; every transfer has a way.
-        least_load: minimise ``used`` without its limit instead: what the deadlines would have to be multiplied by.
+        until_s: no plan that is of interest ends later.
+        sooner_s: the times at which tangents are laid.
+        least: minimise the objective, what of it is not latency, or ``used`` without its limit (``load``).
     """
     network = relaying.network
-    ways = tuple(way for k in range(len(relaying.wanted)) for way in ways_of(relaying, k))
+    horizon = min(until_s, max(wanted.deadline_s for wanted in relaying.wanted))
+    ways = tuple(way for k in range(len(relaying.wanted)) for way in ways_of(relaying, k, horizon))
     model = pyo.ConcreteModel(name="module-relaying")
     model.Y = pyo.Set(initialize=[(q, h) for q, way in enumerate(ways) for h in way.holders], dimen=2)
     model.F = pyo.Set(initialize=[(q, a) for q, way in enumerate(ways) for a in way.arcs.tolist()], dimen=2)
     model.y = pyo.Var(model.Y, domain=pyo.Binary)
     model.f = pyo.Var(model.F, domain=pyo.Binary)
-    model.used = pyo.Var(bounds=(0, None if least_load else 1))
-    model.last = pyo.Var(bounds=(0, None))
+    model.used = pyo.Var(bounds=(0, None if least == "load" else 1))
+    model.last = pyo.Var(bounds=(0, horizon))
     of_transfer = [[q for q, way in enumerate(ways) if way.transfer == k] for k in range(len(relaying.wanted))]
     model.one_holder = pyo.Constraint(
         range(len(relaying.wanted)),
         rule=lambda m, k: sum(m.y[q, h] for q in of_transfer[k] for h in ways[q].holders) == 1,
     )
     model.path = pyo.ConstraintList()
-    model.finish = pyo.ConstraintList()
     time: dict[int, list[Any]] = {}
+    alone: dict[tuple[int, int], list[Any]] = {}
+    held: list[list[Any]] = [[] for _ in relaying.wanted]
     cost: list[Any] = []
     for q, way in enumerate(ways):
         wanted = relaying.wanted[way.transfer]
@@ -135,18 +143,54 @@ def build(relaying: RelayingProblem, *, least_load: bool = False) -> RelayingPro
         for a in way.arcs.tolist():
             flow.setdefault(int(network.source[a]), []).append(model.f[q, a])
             flow.setdefault(int(network.target[a]), []).append(-model.f[q, a])
-            airtime = wanted.bits * float(network.s_per_bit[a]) / way.window_s
-            time.setdefault(int(network.resource[a]), []).append(airtime * model.f[q, a])
+            airtime, resource = wanted.bits * float(network.s_per_bit[a]), int(network.resource[a])
+            time.setdefault(resource, []).append(airtime / way.window_s * model.f[q, a])
+            alone.setdefault((way.transfer, resource), []).append(airtime * model.f[q, a])
             cost.append(relaying.energy_weight * joules(network, a, wanted) * model.f[q, a])
         for v in flow.keys() | way.holders.keys() | {wanted.device}:
             leaves = model.y[q, v] if v in way.holders else 0
             arrives = chosen if v == wanted.device else 0
             model.path.add(sum(flow.get(v, [])) == leaves - arrives)
-        model.finish.add(model.last >= way.window_s * model.used + way.delay_s * chosen)
+        held[way.transfer].append(way.delay_s * chosen)
         cost += [relaying.misfit_weight * misfit * model.y[q, h] for h, misfit in way.holders.items()]
     model.time = pyo.Constraint(sorted(time), rule=lambda m, r: sum(time[r]) <= m.used)
-    model.cost = pyo.Objective(expr=model.used if least_load else sum(cost) + relaying.latency_weight * model.last)
+    if least == "objective":
+        model.finish = pyo.Constraint(sorted(alone), rule=lambda m, k, r: m.last >= sum(held[k]) + sum(alone[k, r]))
+        model.in_turn = pyo.Constraint(
+            sorted(time), rule=lambda m, r: m.last >= sum(sum(own) for (_, s), own in alone.items() if s == r)
+        )
+    if sooner_s:
+        _sooner(model, relaying, ways, horizon, sooner_s)
+    latency = relaying.latency_weight * model.last if least == "objective" else 0.0
+    model.cost = pyo.Objective(expr=model.used if least == "load" else sum(cost) + latency)
     return RelayingProgram(model, ways, relaying)
+
+
+def _sooner(
+    model: pyo.ConcreteModel, relaying: RelayingProblem, ways: Sequence[Way], horizon: float, sooner_s: Sequence[float]
+) -> None:
+    """Add the tangents at some times, and the products that they need."""
+    network = relaying.network
+    model.g = pyo.Var(model.F, bounds=(0, 1))
+    model.together = pyo.ConstraintList()
+    model.sooner = pyo.ConstraintList()
+    for q, a in model.F:
+        model.together.add(model.g[q, a] <= model.f[q, a])
+        model.together.add(model.g[q, a] <= model.last / horizon)
+    for at_s in sooner_s:
+        rows: dict[int, list[Any]] = {}
+        for q, way in enumerate(ways):
+            bits = relaying.wanted[way.transfer].bits
+            # A way of a longer delay ends later anyhow; its tangent is laid where there is one.
+            touch_s = at_s if at_s > way.delay_s + 1e-6 * way.window_s else way.delay_s + way.window_s / 2
+            window = min(touch_s - way.delay_s, way.window_s)
+            slope = -1 / window**2 if touch_s - way.delay_s <= way.window_s else 0.0
+            for a in way.arcs.tolist():
+                airtime = bits * float(network.s_per_bit[a])
+                tangent = (1 / window - touch_s * slope) * model.f[q, a] + horizon * slope * model.g[q, a]
+                rows.setdefault(int(network.resource[a]), []).append(airtime * tangent)
+        for terms in rows.values():
+            model.sooner.add(sum(terms) <= 1)
 
 
 def joules(network: RelayNetwork, arc: int, wanted: Wanted) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import networkx as nx
 import numpy as np
@@ -62,7 +62,7 @@ def instance(seed: int, **more: object) -> tuple[RelayingProblem, Plan]:
 
 
 def best_of_all(relaying: RelayingProblem) -> float:
-    """Return the least value over every holder and every simple path, infinite if none keeps the deadlines.
+    """Return the least value over every holder, path and division of the links' time; infinite if none is in time.
 
     Counted here from the laws of docs/module-relaying.md, with two transfers at most.
     """
@@ -75,22 +75,29 @@ def best_of_all(relaying: RelayingProblem) -> float:
             for nodes in nx.all_simple_paths(graph, holder.node, wanted.device) if holder.node in graph else ():
                 arcs = [network.arc[pair] for pair in pairwise(nodes)]
                 delay = network.delay_s[arcs].sum() if wanted.bits else 0.0
-                used = np.zeros(len(network.resources))
+                busy = np.zeros(len(network.resources))
                 if delay >= wanted.deadline_s:
                     continue
-                window = wanted.deadline_s - delay
-                np.add.at(used, network.resource[arcs], wanted.bits * network.s_per_bit[arcs] / window)
+                np.add.at(busy, network.resource[arcs], wanted.bits * network.s_per_bit[arcs])
                 spent = (network.j_per_bit[arcs] * wanted.bits + network.delay_j[arcs] * (wanted.bits > 0)).sum()
                 cost = relaying.energy_weight * spent + relaying.misfit_weight * holder.misfit
-                found.append((used, delay, window, cost))
-        options.append([np.array(column) for column in zip(*found, strict=True)])
+                found.append((busy, delay, wanted.deadline_s, cost))
+        options.append(found)
     if any(not option for option in options):
         return float("inf")
-    best = float("inf")
-    for used, delay, window, cost in zip(*options[0], strict=True):
-        others = options[1] if len(options) == 2 else [np.zeros((1, used.size)), *np.zeros((3, 1))]
-        load = (used[None, :] + others[0]).max(axis=1)
-        last = np.maximum(delay + load * window, others[1] + load * others[2])
-        value = cost + others[3] + relaying.latency_weight * last
-        best = min(best, float(np.where(load <= 1, value, np.inf).min()))
-    return best
+    chosen = list(product(*options))
+    busy, delay, due = (np.array([[one[i] for one in plan] for plan in chosen]) for i in range(3))
+    cost = np.array([sum(one[3] for one in plan) for plan in chosen])
+
+    def in_time(last):
+        window = np.minimum(due, last[:, None]) - delay
+        share = busy / np.where(window > 0, window, 1e-300)[:, :, None]
+        return share.sum(axis=1).max(axis=1) <= 1
+
+    low, high = delay.max(axis=1), due.max(axis=1)
+    kept = in_time(high)
+    for _ in range(80):
+        middle = (low + high) / 2
+        enough = in_time(middle)
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return float(np.where(kept, cost + relaying.latency_weight * high, np.inf).min())

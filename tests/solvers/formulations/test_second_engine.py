@@ -31,7 +31,9 @@ def association(seed):
 
 def relaying(seed):
     """Two requests in two cells of six devices; deadlines drawn, so that some cannot be kept."""
-    return module_relaying.build(instance(seed, devices=6)[0]).model
+    wanted = instance(seed, devices=6)[0]
+    last = max(one.deadline_s for one in wanted.wanted)
+    return module_relaying.build(wanted, sooner_s=(last / 3, last)).model
 
 
 def experts(seed):

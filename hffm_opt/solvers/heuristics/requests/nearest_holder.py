@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hffm_opt.plan.holders import RelayingProblem
-from hffm_opt.solvers.formulations.module_relaying import Route
+from hffm_opt.solvers.formulations.relaying_shares import Route
 from hffm_opt.solvers.heuristics.requests.paths import fastest
 
 

@@ -11,7 +11,7 @@ import networkx as nx
 
 from hffm_opt.errors import InfeasibleError
 from hffm_opt.plan.holders import RelayingProblem
-from hffm_opt.solvers.formulations.module_relaying import Route
+from hffm_opt.solvers.formulations.relaying_shares import Route
 
 
 def fastest(relaying: RelayingProblem, k: int, holders: Sequence[int]) -> Route:
