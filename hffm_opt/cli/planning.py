@@ -27,7 +27,11 @@ def plan(
         Purpose, typer.Option("--for", help="Plan the training, or what the scenario's section of this name asks for.")
     ] = "training",
     method: Annotated[
-        str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
+        str,
+        typer.Option(
+            help="'optimal', or a baseline's name (see 'hffm compare --list'); with --for, one of its own methods, "
+            "which any other word lists."
+        ),
     ] = "optimal",
     circulation: Annotated[
         str | None, typer.Option(metavar="ROW", help="Hold the circulation of this baseline fixed.")
@@ -86,6 +90,10 @@ def plan(
 
     With --for inference: on which node each piece of the model answers the scenario's requests.
 
+    With --for requests: whose copy of each module that a device lacks it gets, and over which links.
+
+    With --for specialise: which device trains which expert of a mixture, and from whom the others fetch it.
+
     With --for walks: the Markov chains by which modules walk over D2D links (--method metropolis-hastings, or
     fastest-mixing, the default).
     """
@@ -100,7 +108,8 @@ def plan(
         }
         if objective not in ("weighted", "latency", "energy"):
             message = f"{objective} belongs to plans of training, not to --for {purpose}"
-            raise InputError.one("--objective", message, "use weighted, latency or energy")
+            repair = "use weighted, latency or energy" if purpose == "inference" else "leave it out"
+            raise InputError.one("--objective", message, repair)
         asked = Asked(
             scenario,
             method,

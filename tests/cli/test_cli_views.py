@@ -127,3 +127,14 @@ def test_of_many_cells_the_slowest_are_shown(hffm, monkeypatch, tmp_path):
     rest = sum(sorted(energy.values())[:-3])
     assert re.search(rf"^7 others \(see --json\) +{re.escape(figure(rest))} ", text, re.MULTILINE)
     assert hffm("evaluate", "paper", path, "--json").document["breakdown"]["energy_by_cell_j"].keys() == energy.keys()
+
+
+def test_a_sound_scenario_says_what_it_asks_for(hffm):
+    for name, words in (
+        ("module-relaying", "2 requests, after round 2: hffm plan S --for requests"),
+        ("specialisation", "at most 2 per device: hffm plan S --for specialise"),
+        ("inference", "watch-digits, phone-shapes, tablet-shapes: hffm plan S --for inference"),
+        ("random-walk", "1 of each module and island, loss 0.1, made anew after 8 rounds: hffm plan S --for walks"),
+    ):
+        assert words in hffm("check", f"examples/{name}.yaml").out
+    assert "--for" not in hffm("check", "tiny").out
