@@ -10,7 +10,7 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.fronts import refuse, show_front
-from hffm_opt.cli.planning_for import Asked, Purpose, plan_for
+from hffm_opt.cli.planning_for import Asked, Purpose, next_of, plan_for
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ def plan(
     else:
         screen.show(*view.plan_view(build_problem(given), outcome, max_drift, max_latency, max_energy))
         if out is not None:
-            next_call = screen.command("train", scenario, "--plan", out, "--rounds", 16)
-            screen.note(f"Written to {out}. Next: {next_call}")
+            screen.note(f"Written to {out}.{next_of(given, scenario, out)}")
     return 0 if outcome.feasible else screen.INFEASIBLE
 
 

@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from hffm_opt.cli import screen
 from hffm_opt.errors import Finding, InputError
+
+if TYPE_CHECKING:
+    from hffm_opt.scenario.model import Scenario
 
 Purpose = Literal["training", "inference", "requests", "specialise", "walks"]
 
@@ -52,3 +56,12 @@ def plan_for(purpose: str, asked: Asked, idle: Mapping[str, object]) -> int:
     module, _, name = PLANNERS[purpose].partition(":")
     planner: Callable[[Asked], int] = getattr(import_module(module), name)
     return planner(asked)
+
+
+def next_of(given: Scenario, named: str, out: Path) -> str:
+    """Return what to do with a plan of training; with some sections ``hffm train`` makes plans of its own."""
+    for section in ("requests", "specialise"):
+        if getattr(given, section) is not None:
+            call = screen.command("plan", named, "--for", section)
+            return f" It leaves '{section}' aside: with that section 'hffm train' plans by itself. Next: {call}"
+    return f" Next: {screen.command('train', named, '--plan', out, '--rounds', 16)}"
