@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from hffm_opt.asked import check_weights
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.planning_for import Asked
 from hffm_opt.errors import InputError
@@ -18,6 +17,7 @@ _WEIGHTS = {"latency": (1.0, 0.0), "energy": (0.0, 1.0)}
 def plan_inference(asked: Asked) -> int:
     """Plan the inference of a scenario, show and keep the plan; return the exit code."""
     from hffm_opt import inference
+    from hffm_opt.asked import check_weights
     from hffm_opt.cli.views import inference as view
     from hffm_opt.scenario.read import load_scenario
     from hffm_opt.serial import check_writable, dump_json, write_text
