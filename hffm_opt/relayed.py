@@ -188,7 +188,7 @@ def train_requests(
     stops = states_of(given)
     ends = [number for number, _ in stops]
     if rounds <= ends[-1]:
-        message = f"requests are granted after round {ends[-1]}, and {rounds} rounds are asked for"
+        message = f"requests are granted after round {ends[-1]}, which is not before round {rounds}, the last"
         raise InputError.one("--rounds", message, f"give at least {ends[-1] + 1}")
     assert given.requests is not None
     final = granted(given, given.requests.asked)

@@ -20,7 +20,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from hffm_opt.errors import Finding, InputError
+from hffm_opt.kinds_of_files import other_kind
 from hffm_opt.strict_yaml import StrictDumper, StrictLoader
+from hffm_opt.unknown_keys import repair_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -128,23 +130,12 @@ def _path_of(location: tuple[int | str, ...]) -> str:
     return text.lstrip(".") or "(whole file)"
 
 
-def _field_names(model: type[BaseModel]) -> list[str]:
-    names = set(model.model_fields)
-    for field in model.model_fields.values():
-        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(part, type) and issubclass(part, BaseModel) and part is not model:
-                names.update(_field_names(part))
-    return sorted(names)
-
-
 def _finding_of(error: Any, model: type[BaseModel]) -> Finding:
     kind, location = error["type"], error["loc"]
     repair = _REPAIRS.get(kind, "see the reference of the file format")
     message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), _field_names(model), n=1)
-        message = "this key is not known here"
-        repair = f"did you mean '{near[0]}'? otherwise remove it" if near else "remove it"
+        message, repair = "this key is not known here", repair_of(location, model)
     elif kind == "literal_error":
         repair = f"use one of {error['ctx']['expected']}"
     elif kind in {"union_tag_invalid", "union_tag_not_found"}:
@@ -160,6 +151,8 @@ def validate(data: Any, model: type[ModelT], what: str, source: str = "") -> Mod
         found = "empty" if data is None else _KINDS.get(type(data), "something else")
         message = f"a {what} is a mapping, this is {found}"
         raise InputError(Finding("(whole file)", message, f"give a {what}"), source)
+    if (other := other_kind(data, model)) is not None:
+        raise InputError(other, source)
     try:
         bad = [Finding(f.path.lstrip("."), f.message, f.repair) for f in _non_finite(data, "")]
     except RecursionError:

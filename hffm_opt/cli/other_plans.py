@@ -26,7 +26,7 @@ def plan_requests(asked: Asked) -> int:
         plans = plan_requests(scenario, **how)
         return plans, tuple(plans_view(plans)), plans.feasible
 
-    return _plan(asked, "requests", planned)
+    return _plan(asked, "requests", "--plan", planned)
 
 
 def plan_specialisation(asked: Asked) -> int:
@@ -39,11 +39,11 @@ def plan_specialisation(asked: Asked) -> int:
         plan = plan_specialisation(scenario, **how)
         return plan, tuple(placement_view(plan)), plan.status != "infeasible"
 
-    return _plan(asked, "specialise", planned)
+    return _plan(asked, "specialise", "--placement", planned)
 
 
-def _plan(asked: Asked, purpose: str, planned: Callable[..., Planned]) -> int:
-    """Plan, show and write as asked; return the exit code."""
+def _plan(asked: Asked, purpose: str, option: str, planned: Callable[..., Planned]) -> int:
+    """Plan, show and write as asked; return the exit code. ``option`` hands the plan to ``hffm train``."""
     from hffm_opt.serial import check_writable, dump_json, write_text
 
     idle = {
@@ -65,5 +65,6 @@ def _plan(asked: Asked, purpose: str, planned: Callable[..., Planned]) -> int:
     else:
         screen.show(*shown)
         if asked.out is not None:
-            screen.note(f"Written to {asked.out}.")
+            call = screen.command("train", asked.scenario, option, asked.out, "--rounds", 16)
+            screen.note(f"Written to {asked.out}." + (f" Next: {call}" if feasible else ""))
     return 0 if feasible else screen.INFEASIBLE

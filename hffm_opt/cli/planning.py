@@ -9,7 +9,7 @@ import typer
 
 from hffm_opt.cli import options, screen
 from hffm_opt.cli.fronts import refuse, show_front
-from hffm_opt.cli.planning_for import Asked, Purpose, plan_for
+from hffm_opt.cli.planning_for import Asked, Purpose, next_of, plan_for
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ def plan(
         Purpose, typer.Option("--for", help="Plan the training, or what the scenario's section of this name asks for.")
     ] = "training",
     method: Annotated[
-        str, typer.Option(help="'optimal', or a baseline's name (see 'hffm compare --list').")
+        str,
+        typer.Option(
+            help="'optimal', or a baseline's name (see 'hffm compare --list'); with --for, one of its own methods, "
+            "which any other word lists."
+        ),
     ] = "optimal",
     circulation: Annotated[
         str | None, typer.Option(metavar="ROW", help="Hold the circulation of this baseline fixed.")
@@ -93,6 +97,10 @@ def plan(
 
     With --for inference: on which node each piece of the model answers the scenario's requests.
 
+    With --for requests: whose copy of each module that a device lacks it gets, and over which links.
+
+    With --for specialise: which device trains which expert of a mixture, and from whom the others fetch it.
+
     With --for walks: the Markov chains by which modules walk over D2D links (--method metropolis-hastings,
     minimal-kemeny, or fastest-mixing, the default).
     """
@@ -108,7 +116,8 @@ def plan(
         }
         if objective not in ("weighted", "latency", "energy"):
             message = f"{objective} belongs to plans of training, not to --for {purpose}"
-            raise InputError.one("--objective", message, "use weighted, latency or energy")
+            repair = "use weighted, latency or energy" if purpose == "inference" else "leave it out"
+            raise InputError.one("--objective", message, repair)
         asked = Asked(
             scenario,
             method,
@@ -194,8 +203,7 @@ def plan(
         screen.show(*view.plan_view(build_problem(given), outcome, max_drift, max_latency, max_energy))
         if out is not None:
             with_it = [] if placement is None else ["--placement", placement, *(["--seed", seed] if seed else [])]
-            next_call = screen.command("train", scenario, "--plan", out, *with_it, "--rounds", 16)
-            screen.note(f"Written to {out}. Next: {next_call}")
+            screen.note(f"Written to {out}.{next_of(given, scenario, out, with_it)}")
     return 0 if outcome.feasible else screen.INFEASIBLE
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from hffm_opt.cli import screen
 from hffm_opt.errors import Finding, InputError
+
+if TYPE_CHECKING:
+    from hffm_opt.scenario.model import Scenario
 
 Purpose = Literal["training", "inference", "requests", "specialise", "walks"]
 
@@ -52,3 +56,14 @@ def plan_for(purpose: str, asked: Asked, idle: Mapping[str, object]) -> int:
     module, _, name = PLANNERS[purpose].partition(":")
     planner: Callable[[Asked], int] = getattr(import_module(module), name)
     return planner(asked)
+
+
+def next_of(given: Scenario, named: str, out: Path, with_it: Sequence[object]) -> str:
+    """Return what to do with a plan of training; ``with_it`` are options that its training needs too."""
+    if given.requests is not None:
+        call = screen.command("plan", named, "--for", "requests")
+        return f" It leaves 'requests' aside: with that section 'hffm train' plans by itself. Next: {call}"
+    if given.specialise is not None:
+        call = screen.command("plan", named, "--placement", "optimal", "-o", out)
+        return f" It leaves 'specialise' aside, and 'hffm train' does not. Next: {call}"
+    return f" Next: {screen.command('train', named, '--plan', out, *with_it, '--rounds', 16)}"

@@ -48,7 +48,9 @@ def train_on(
     if json:
         screen.document(run.summary() | {"run": str(directory)})
     else:
-        for phase in run.phases:
-            screen.show(*view.run_view(phase))
+        done = 0
+        for number, phase in enumerate(run.phases):
+            begun, done = done, done + len(phase.trace.rounds)
+            screen.show(f"Phase {number}, rounds {begun + 1} to {done}:", *view.run_view(phase))
         screen.show(*relayings_view(run.relayings), f"Kept in {directory}. Next: {screen.command('report', directory)}")
     return 0 if complete else screen.INTERRUPTED

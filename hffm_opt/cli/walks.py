@@ -113,5 +113,6 @@ def train_by_walks(
         screen.document(trace.summary() | {"run": str(directory)})
     else:
         kept = "" if trace.complete else " as far as it went; a run by walks cannot be resumed"
-        screen.show(*view.walk_run_view(trace), f"Kept in {directory}{kept}.")
+        call = screen.command("report", directory)
+        screen.show(*view.walk_run_view(trace), f"Kept in {directory}{kept}. Next: {call}")
     return 0 if trace.complete else screen.INTERRUPTED

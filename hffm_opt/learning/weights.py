@@ -20,7 +20,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import HffmError, InputError
 from hffm_opt.learning.aggregation import Statistic, total
 from hffm_opt.learning.evaluate import distinct_rows
 from hffm_opt.learning.modules.module import Module
@@ -204,6 +204,8 @@ def load_weights(run: str | Path) -> Weights:
     """
     folder = Path(run) / WEIGHTS
     path = folder / MANIFEST
+    if not path.exists():
+        raise _no_weights(Path(run))
     manifest = validate(parse_text(read_text(path, "manifest"), str(path)), Manifest, "manifest", str(path))
     mean, copies = {}, {}
     for name, files in manifest.modules.items():
@@ -212,6 +214,16 @@ def load_weights(run: str | Path) -> Weights:
             mean[name] if entry.file == files.mean.file else _read_copy(folder, files, entry) for entry in files.copies
         )
     return Weights(manifest, mean, copies)
+
+
+def _no_weights(run: Path) -> HffmError:
+    if not run.is_dir():
+        return InputError.one(str(run), "there is no such run directory", "give one that 'hffm train -o RUN' wrote")
+    phases = sorted(run.glob(f"phase-*/{WEIGHTS}/{MANIFEST}"), key=lambda found: int(found.parts[-3].split("-")[1]))
+    if phases:
+        last = phases[-1].parent.parent
+        return InputError.one(str(run), "a run with requests keeps modules in its phases", f"give one of them: {last}")
+    return InputError.one(str(run), "it holds no trained modules", "give one that 'hffm train -o RUN' completed")
 
 
 def _read_copy(folder: Path, files: ModuleFiles, entry: CopyFile) -> dict[str, Tensor]:

@@ -222,7 +222,10 @@ def _lead(answered: Answered, verdict: str) -> Lead:
     energy = sum(rate * found.measured.energy_j for rate, found in weighted) / sum(rates)
     count = sum(found.requests for found in results)
     mean = "mean request, classes by their rates"
-    tiles = [Tile("Latency", numbers.seconds(latency), (mean,)), Tile("Energy", numbers.joules(energy), (mean,))]
+    tiles = [
+        Tile("Latency", numbers.scaled(latency, "s"), (mean,)),
+        Tile("Energy", numbers.scaled(energy, "J"), (mean,)),
+    ]
     for found in results:
         notes = (f"unsplit {numbers.percent(found.accuracy_full)}, {found.requests} requests",)
         share = found.accuracy
@@ -236,7 +239,7 @@ def _lead(answered: Answered, verdict: str) -> Lead:
     return Lead(
         scenario=scenario.name,
         description=scenario.description,
-        claim=f"{count} requests answered, {numbers.seconds(latency)} each on average",
+        claim=f"{count} requests answered, {numbers.scaled(latency, 's')} each on average",
         tiles=tuple(tiles),
         notes=(same,) if whole and not different else (),
         warnings=(

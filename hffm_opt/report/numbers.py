@@ -92,6 +92,16 @@ def joules(value: float) -> str:
     return f"{number(value)}{_THIN}J"
 
 
+def scaled(value: float, unit: str) -> str:
+    """Return a quantity for a headline, small ones in thousandths or millionths of the unit.
+
+    >>> scaled(0.006404, "s"), scaled(0.0000512, "J"), scaled(4.823, "s")
+    ('6.404\u202fms', '51.2\u202fµJ', '4.823\u202fs')
+    """
+    factor, prefix = (1.0, "") if not 0 < abs(value) < 0.1 else (1e3, "m") if abs(value) >= 1e-4 else (1e6, "µ")
+    return f"{number(value * factor)}{_THIN}{prefix}{unit}"
+
+
 def megabytes(bits: float) -> str:
     """Return an amount of data in MB (10^6 bytes).
 

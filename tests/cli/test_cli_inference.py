@@ -85,7 +85,10 @@ def test_bad_calls_are_answered_with_the_repair(hffm, arguments, words):
 
 def test_plans_of_two_kinds_are_told_apart(hffm, plan, tiny_plan):
     assert "this is a plan of training" in hffm("infer", EXAMPLE, "--plan", tiny_plan).err
-    assert hffm("train", "tiny", "--plan", plan, "--rounds", 1).code == 2
+    answer = hffm("train", "tiny", "--plan", plan, "--rounds", 1)
+    assert answer.code == 2
+    assert "this is a plan of inference, and a plan of training is needed here" in answer.err
+    assert "hffm infer S --plan FILE" in answer.err
 
 
 def test_a_chain_that_fits_nowhere_is_proven_so(hffm, tmp_path):

@@ -1,6 +1,7 @@
 """What people read says what the values say."""
 
 import re
+from pathlib import Path
 
 import hffm_opt
 from hffm_opt.cli import screen
@@ -10,6 +11,8 @@ from hffm_opt.plan.circulation import kind_of_round, tiers, top_kind, uniform
 from hffm_opt.problem import build_problem
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.registry import METHODS
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_certificate_in_words(hffm):
@@ -127,3 +130,21 @@ def test_of_many_cells_the_slowest_are_shown(hffm, monkeypatch, tmp_path):
     rest = sum(sorted(energy.values())[:-3])
     assert re.search(rf"^7 others \(see --json\) +{re.escape(figure(rest))} ", text, re.MULTILINE)
     assert hffm("evaluate", "paper", path, "--json").document["breakdown"]["energy_by_cell_j"].keys() == energy.keys()
+
+
+def test_a_plan_that_training_would_not_take_is_not_said_to_be_next(hffm, tmp_path):
+    said = hffm("plan", EXAMPLES / "module-relaying.yaml", "--method", "star", "-o", tmp_path / "p.json").err
+    assert "leaves 'requests' aside" in said
+    assert "--for requests" in said
+    assert "--plan" not in said
+
+
+def test_a_sound_scenario_says_what_it_asks_for(hffm):
+    for name, words in (
+        ("module-relaying", "2 requests, after round 2: hffm plan S --for requests"),
+        ("specialisation", "at most 2 per device: hffm plan S --for specialise"),
+        ("inference", "watch-digits, phone-shapes, tablet-shapes: hffm plan S --for inference"),
+        ("random-walk", "1 of each module and island, loss 0.1, made anew after 8 rounds: hffm plan S --for walks"),
+    ):
+        assert words in hffm("check", EXAMPLES / f"{name}.yaml").out
+    assert "--for" not in hffm("check", "tiny").out

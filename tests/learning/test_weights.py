@@ -156,5 +156,16 @@ def test_damage_is_told_with_its_place(place: Path) -> None:
     (folder / "manifest.json").write_text(manifest.replace('"rounds"', '"turns"'))
     with pytest.raises(InputError, match="turns"):
         load_weights(place)
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match="there is no such run directory"):
         load_weights(place / "nowhere")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match="it holds no trained modules"):
+        load_weights(place)
+
+
+def test_a_run_in_phases_names_its_last_phase(tmp_path):
+    for number in (2, 10):
+        (tmp_path / f"phase-{number}/weights").mkdir(parents=True)
+        (tmp_path / f"phase-{number}/weights/manifest.json").touch()
+    with pytest.raises(InputError, match=f"give one of them: {tmp_path / 'phase-10'}"):
+        load_weights(tmp_path)

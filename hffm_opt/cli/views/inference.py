@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hffm_opt.cli.figures import counted, figure, percent
+from hffm_opt.cli.views.proof import proof_of
 from hffm_opt.cli.views.tables import table, titled
 from hffm_opt.plan.inference.model import Calibration, ClassPlan, InferenceOutcome
 from hffm_opt.scenario.model import Scenario
@@ -30,10 +31,16 @@ def where(part: ClassPlan) -> str:
 
 def placement_view(scenario: Scenario, outcome: InferenceOutcome) -> Iterator[RenderableType]:
     """Yield a plan of inference and its certificate."""
-    proof = "no bound" if outcome.gap is None else f"gap {outcome.gap:.1e}"
-    yield Text.assemble(
-        (outcome.method, "bold"), f" on {scenario.name}: {outcome.status} ({outcome.stop_reason}), {proof}"
-    )
+    named = zip(outcome.weights, ("latency in s", "energy in J"), strict=True)
+    goal = " + ".join(f"{weight:g} × {name}" for weight, name in named if weight)
+    head = Text.assemble((outcome.method, "bold"), f" on {scenario.name}, minimising {goal} of a mean request\n")
+    if outcome.bound is not None and outcome.objective is not None:
+        yield head.append_text(proof_of(outcome.objective, outcome.bound, outcome.gap))
+    elif outcome.objective is not None:
+        words = f"No proof: this placement costs {figure(outcome.objective, 6)} ({outcome.stop_reason})."
+        yield head.append(words, style="yellow")
+    else:
+        yield head.append(outcome.stop_reason)
     made = table("class", "where it runs")
     for part in outcome.plan.classes:
         ends = "".join(f"; may end behind {e.after} ({percent(e.share)} planned)" for e in part.exits)
@@ -66,13 +73,16 @@ def answers_view(trace: InferenceTrace) -> Iterator[RenderableType]:
             found.name,
             percent(found.accuracy),
             percent(found.accuracy_full),
-            f"{found.identical}/{found.unsplit}",
+            f"{found.identical} of {found.unsplit}" if found.unsplit else "-",
             figure(measured.latency_s),
             off(measured.latency_s, told.latency_s),
             figure(measured.energy_j),
             off(measured.energy_j, told.energy_j),
         )
-    legend = "off: relative difference from the referee's figure for the requests that ended early."
+    legend = (
+        "same logits: of the requests that went through the whole chain, those with the unsplit model's logits bit for "
+        "bit. off: relative difference from the referee's figure for the shares that really ended early."
+    )
     yield titled("Answers", made, legend)
     ends = table("class", "ended behind")
     for found in trace.classes:

@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hffm_opt.cli import screen
-from hffm_opt.cli.figures import SMALL_RISE, bits, figure, percent, seconds
+from hffm_opt.cli.figures import bits, figure, seconds
+from hffm_opt.cli.views.proof import proof_of
 from hffm_opt.cli.views.tables import facts, table, titled
 from hffm_opt.errors import Finding
 from hffm_opt.plan.accuracy import curve_of, target_out_of_reach
@@ -64,13 +65,7 @@ def certificate(outcome: Outcome) -> RenderableType:
         (outcome.method, "bold"), f" on {outcome.plan.scenario.name}, minimising {goal_in_words(outcome)}"
     )
     if outcome.bound is not None and outcome.objective is not None:
-        closed = outcome.gap is None or outcome.gap < SMALL_RISE
-        above = "the least possible" if closed else f"at most {percent(outcome.gap, 3)} more".replace("most <", "most ")
-        proof = Text.assemble(
-            ("Proven: ", "bold green"),
-            f"no plan costs less than {figure(outcome.bound, 6)}; "
-            f"this one costs {figure(outcome.objective, 6)}, {above}.",
-        )
+        proof = proof_of(outcome.objective, outcome.bound, outcome.gap)
     elif outcome.feasible:
         proof = Text.assemble(
             ("No proof: ", "bold yellow"),

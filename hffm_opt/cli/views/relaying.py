@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from hffm_opt.cli.figures import counted, figure, percent
+from hffm_opt.cli.figures import counted, figure
+from hffm_opt.cli.views.proof import proof_of
 from hffm_opt.cli.views.tables import table, titled
 from hffm_opt.plan.module_relaying import ModuleTransfer, RelayingPlan, RelayingPlans
 from hffm_opt.trace.relaying import RelayingTrace
@@ -42,8 +43,7 @@ def _proof(event: RelayingPlan) -> Text:
         return Text.assemble((f"{event.method}: ", "bold"), cost, ("Deadlines are missed.", "bold red"))
     if event.bound is None or event.objective is None:
         return Text.assemble((f"{event.method}: ", "bold"), cost, event.stop_reason, ".")
-    found = f"objective {figure(event.objective)}, bound {figure(event.bound)}, gap {percent(event.gap, 2)}."
-    return Text.assemble((f"{event.method} ({event.status}): ", "bold"), cost, found)
+    return Text.assemble((f"{event.method}: ", "bold"), cost, "\n", proof_of(event.objective, event.bound, event.gap))
 
 
 def relayings_view(traces: Sequence[RelayingTrace]) -> Iterator[RenderableType]:

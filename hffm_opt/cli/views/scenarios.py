@@ -54,8 +54,35 @@ def sound(scenario: Scenario) -> RenderableType:
         "modules": ", ".join(f"{module.name} ({bits(module.payload_bit)})" for module in trainable),
         "tasks": ", ".join(f"{task.name} ({task.answers} answers)" for task in scenario.tasks),
         "menu": f"periods {', '.join(map(str, scenario.planning.periods))} rounds, or never",
-    }
+    } | _sections(scenario)
     return Group(Text.assemble(("Sound: ", "bold green"), (scenario.name, "bold")), facts(rows))
+
+
+def _sections(scenario: Scenario) -> dict[str, str]:
+    """Return what a scenario asks for besides training, and how to plan it; nothing for sections that it lacks."""
+    found = {}
+    if scenario.requests is not None:
+        after = ", ".join(str(number) for number in sorted({asked.round for asked in scenario.requests.asked}))
+        count = counted(len(scenario.requests.asked), "request")
+        found["requests"] = f"{count}, after round {after}: hffm plan S --for requests"
+    if scenario.specialise is not None:
+        most = scenario.specialise.experts_per_device
+        limit = "without a limit per device" if most is None else f"at most {most} per device"
+        found["specialise"] = f"experts are placed, {limit}: hffm plan S --for specialise"
+    if scenario.inference is not None:
+        names = ", ".join(asked.name for asked in scenario.inference.classes)
+        found["inference"] = f"{names}: hffm plan S --for inference"
+    if scenario.walks is not None:
+        walks = scenario.walks
+        late = "" if walks.late is None else f", made anew after {counted(walks.late, 'round')}"
+        copies = f"{walks.walkers} of each module and island, loss {walks.loss:g}{late}"
+        found["walks"] = f"{copies}: hffm plan S --for walks"
+    if scenario.changes is not None:
+        events = counted(len(scenario.changes.events), "event")
+        drawn = ", and drawn ones" if scenario.changes.drawn is not None else ""
+        fading = f", {scenario.changes.fading} fading" if scenario.changes.fading else ""
+        found["changes"] = f"{events}{drawn}{fading}: hffm loop S"
+    return found
 
 
 def faults(name: str, findings: tuple[Finding, ...]) -> RenderableType:

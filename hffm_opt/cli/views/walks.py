@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from hffm_opt.cli.figures import bits, counted, figure, percent
+from hffm_opt.cli.figures import SMALL_RISE, bits, counted, figure, percent
 from hffm_opt.cli.views.tables import table, titled
 from hffm_opt.plan.walks import WalkCost, WalkPlan
 from hffm_opt.trace.walks import WalkTrace
@@ -19,7 +19,7 @@ def walk_plan_view(plan: WalkPlan, told: WalkCost, rounds: int, seed: int) -> It
     lone = [name for island in plan.islands for name in island.devices if len(island.devices) == 1]
     for island in plan.islands:
         if len(island.devices) > 1:
-            certificate = (figure(island.slem), figure(island.bound), figure(island.gap, 2))
+            certificate = (_modulus(island.slem), _modulus(island.bound), _modulus(island.gap, 2))
             made.add_row(", ".join(island.devices), *certificate, figure(island.slem_metropolis_hastings))
     legend = "Distances from the data shares shrink by the second modulus a step; no chain is below its bound."
     yield titled(f"{plan.scenario.name}: chains by {plan.method}", made, legend)
@@ -34,12 +34,14 @@ def walk_plan_view(plan: WalkPlan, told: WalkCost, rounds: int, seed: int) -> It
     if lone:
         stay = f"{', '.join(lone)}: no links, so that modules which begin there stay there."
         yield Text(stay, style="yellow")
-    copies = "1 copy" if plan.walkers == 1 else f"{plan.walkers} copies"
-    late = "never" if plan.late is None else f"where a device has waited for more than {counted(plan.late, 'round')}"
-    yield Text(
-        f"On each island {copies} of each module begin, as far as devices train it; hops are lost with probability "
-        f"{plan.loss:g}; copies are made anew {late}."
+    copies = "1 copy of each module begins" if plan.walkers == 1 else f"{plan.walkers} copies of each module begin"
+    loss = f"hops are lost with probability {plan.loss:g}" if plan.loss else "no hop is lost"
+    late = (
+        "no copy is made anew"
+        if plan.late is None
+        else f"copies are made anew where a device has waited for more than {counted(plan.late, 'round')}"
     )
+    yield Text(f"On each island {copies}, as far as devices train it; {loss}; {late}.")
     if plan.loss and plan.late is None:
         yield Text("In the end every copy that moves is lost, and nothing trains: set walks.late.", style="yellow")
     yield Text.assemble(
@@ -47,6 +49,11 @@ def walk_plan_view(plan: WalkPlan, told: WalkCost, rounds: int, seed: int) -> It
         f"{figure(told.latency_s / rounds)} s, {figure(told.energy_j / rounds)} J, {bits(told.bits / rounds)} moved",
         f" (mean of {rounds} with seed {seed}; {told.lost} lost, {told.met} met, {told.created} made anew).",
     )
+
+
+def _modulus(value: float | None, digits: int = 5) -> str:
+    """Return a modulus, or a difference of two; what only rounding keeps from 0 is not given digits."""
+    return "<1e-9" if value is not None and 0 < value < SMALL_RISE else figure(value, digits)
 
 
 def walk_run_view(trace: WalkTrace) -> Iterator[RenderableType]:

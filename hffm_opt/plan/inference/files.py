@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hffm_opt.errors import InputError
 from hffm_opt.plan.inference.model import Calibration, InferenceOutcome, InferencePlan
 from hffm_opt.serial import parse_text, read_text, validate
 
@@ -21,9 +20,6 @@ def load_inference(path: str | Path) -> InferenceOutcome | InferencePlan:
     whole = None
     if isinstance(data, dict) and isinstance(data.get("plan"), dict):
         whole, data = data, data["plan"]
-    if isinstance(data, dict) and data.get("format") == "hffm-plan/1":
-        repair = "make one of inference: hffm plan SCENARIO --for inference -o PLAN"
-        raise InputError.one(str(path), "this is a plan of training", repair)
     if whole is not None and "status" in whole:
         return validate(whole, InferenceOutcome, "outcome of inference", str(path))
     return validate(data, InferencePlan, "plan of inference", str(path))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.report.figures.series import Series, series
@@ -19,6 +19,7 @@ Cost = Literal["clock_s", "energy_j"]
 _COST_NAMES: dict[Cost, str] = {"clock_s": "simulated seconds", "energy_j": "joules"}
 _DEPTH = {tier.name.lower(): int(tier) for tier in Tier}
 _LOG_FROM = 8.0  # ratio between the runs' costs from which a linear axis would hide the cheap ones
+_FEW_DECADES = 100
 _MOST_MARKED = 60  # points of a curve that are still marked one by one
 
 
@@ -39,8 +40,9 @@ def accuracy_figure(groups: Sequence[RunGroup], names: Sequence[str], task: str,
     ]
     label = f"Accuracy on {task} against {_COST_NAMES[cost]}: {'; '.join(ends) or 'nothing was evaluated'}."
 
-    ends_at = [getattr(group.curve[-1], cost) for group in groups if group.curve]
-    starts_at = [getattr(group.curve[0], cost) for group in groups if group.curve]
+    curves = [found for group in groups if (found := [p for p in group.curve if task in p.accuracy])]
+    ends_at = [getattr(curve[-1], cost) for curve in curves]
+    starts_at = [getattr(curve[0], cost) for curve in curves]
     shares = {group.first.measurement.baseline[task] for group in groups if task in group.first.measurement.baseline}
     logarithmic = bool(ends_at) and max(ends_at) > _LOG_FROM * min(ends_at) and min(starts_at) > 0
 
@@ -56,7 +58,9 @@ def accuracy_figure(groups: Sequence[RunGroup], names: Sequence[str], task: str,
         axes.set_ylim(bottom=0)
         axes.set_ylim(top=min(1.0, axes.get_ylim()[1] * 1.04) if axes.get_ylim()[1] > 0 else 1.0)
         if logarithmic:
+            subs = (1.0, 2.0, 5.0) if max(ends_at) < _FEW_DECADES * min(starts_at) else (1.0,)
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=subs))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
