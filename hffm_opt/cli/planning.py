@@ -105,19 +105,6 @@ def plan(
     minimal-kemeny, or fastest-mixing, the default).
     """
     if purpose != "training":
-        limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
-        others = {
-            "--circulation": circulation,
-            "--write-program": write_program,
-            "--points": points,
-            "--figure": figure,
-            "--target": target,
-            "--placement": placement,
-        }
-        if objective not in ("weighted", "latency", "energy"):
-            message = f"{objective} belongs to plans of training, not to --for {purpose}"
-            repair = "use weighted, latency or energy" if purpose == "inference" else "leave it out"
-            raise InputError.one("--objective", message, repair)
         asked = Asked(
             scenario,
             method,
@@ -131,7 +118,18 @@ def plan(
             out=out,
             json=json,
         )
-        return plan_for(purpose, asked, {**others, **limits})
+        of_training = {
+            "--circulation": circulation,
+            "--write-program": write_program,
+            "--points": points,
+            "--figure": figure,
+            "--target": target,
+            "--placement": placement,
+            "--max-latency": max_latency,
+            "--max-energy": max_energy,
+            "--max-drift": max_drift,
+        }
+        return plan_for(purpose, asked, of_training)
     refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {
