@@ -13,7 +13,7 @@ from hffm_opt.plan.placement import PlacementPlan, evaluate_placement, placement
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.specialise import sound_specialisation, specialised
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.serial import read_model
 from hffm_opt.trace.files import PLACEMENT
 
 PlacementLike = PlacementPlan | str | Path
@@ -78,7 +78,7 @@ def load_placement(path: str | Path) -> PlacementPlan:
     Raises:
         InputError: missing file, broken JSON, or a plan with faults.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), PlacementPlan, "placement", str(path))
+    return read_model(Path(path), PlacementPlan, "placement")
 
 
 def placed(

@@ -25,7 +25,7 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.requests import asked_after, granted, request_rounds
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, read_model, write_text
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def load_relaying(path: str | Path) -> RelayingPlans:
     Raises:
         InputError: missing file, broken JSON, or a plan with faults.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), RelayingPlans, "relaying plan", str(path))
+    return read_model(Path(path), RelayingPlans, "relaying plan")
 
 
 def train_requests(

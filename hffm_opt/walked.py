@@ -14,7 +14,7 @@ from hffm_opt.plan.walk_referee import check_walk
 from hffm_opt.plan.walks import WalkPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.walks import Walks
-from hffm_opt.serial import dump_json, dump_yaml, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, dump_yaml, read_model, write_text
 from hffm_opt.trace.walks import WALK, WalkPoint, WalkRecord, WalkTrace, write_walk_trace
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def load_walk(path: str | Path) -> WalkPlan:
     Raises:
         InputError: missing file, broken JSON, or a plan with faults.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), WalkPlan, "plan of walks", str(path))
+    return read_model(Path(path), WalkPlan, "plan of walks")
 
 
 def train_walks(
