@@ -136,7 +136,7 @@ def load_relaying(path: str | Path) -> RelayingPlans:
     """Read the relaying plans that ``hffm plan S --for requests -o`` wrote.
 
     Raises:
-        InputError: missing file, broken JSON, or a plan with faults.
+        InputError: missing file, broken JSON, another kind of file, or a plan with faults; all faults at once.
     """
     return read_model(Path(path), RelayingPlans, "relaying plan")
 
@@ -173,6 +173,16 @@ def train_requests(
 
     Raises:
         InputError, InfeasibleError, LimitReachedError: as :func:`hffm_opt.train` and :func:`plan_requests`.
+
+    Example:
+        >>> from hffm_opt.bench.overhead import with_samples
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> from hffm_opt.scenario.requests import ModuleRequest, Requests
+        >>> asked = ModuleRequest(device="device-0-1", task="shapes", samples=4, round=1, deadline_s=1.0)
+        >>> tiny = with_samples(load_scenario("tiny"), 4, 4).model_copy(update={"requests": Requests(asked=(asked,))})
+        >>> (copied,) = train_requests(tiny, rounds=2, method="h-fedfm-2").relayings
+        >>> [copy.module for copy in copied.copies], copied.measured.bits == copied.predicted.bits
+        (['head-shapes'], True)
     """
     from hffm_opt import loop
     from hffm_opt.learning.continued import Continued, data_before

@@ -49,7 +49,7 @@ def load_walk(path: str | Path) -> WalkPlan:
     """Read the plan that ``hffm plan S --for walks -o`` wrote.
 
     Raises:
-        InputError: missing file, broken JSON, or a plan with faults.
+        InputError: missing file, broken JSON, another kind of file, or a plan with faults; all faults at once.
     """
     return read_model(Path(path), WalkPlan, "plan of walks")
 
@@ -134,6 +134,10 @@ def walk_of(problem: Problem, walk: WalkLike) -> WalkPlan:
 
     Raises:
         InputError: it is faulty, for another scenario, or neither a method nor a file.
+
+    Example:
+        >>> walk_of(problem_of("tiny"), "minimal-kemeny").method
+        'minimal-kemeny'
     """
     from hffm_opt.solvers.walks import CHAINS
 

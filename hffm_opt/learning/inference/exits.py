@@ -22,10 +22,11 @@ from hffm_opt.learning.inference.thresholds import NEVER, Tier, choose_threshold
 from hffm_opt.learning.tasks import TaskData
 from hffm_opt.learning.tensors import digest, pack, unpack
 from hffm_opt.plan.inference import Calibration, Exit, InferenceProblem, OpenAnswers, TaskExits
+from hffm_opt.plan.inference.files import EXITS
 from hffm_opt.scenario.chains import Chain
 from hffm_opt.serial import dump_json, read_model, write_bytes, write_text
 
-EXITS, HEADS = "exits.json", "exits.safetensors"
+HEADS = "exits.safetensors"
 FIT_STRENGTH = 0.02
 """Inverse of the ridge penalty per sample (scikit-learn's C): few samples, many features."""
 WEIGHT_BIT = 32
