@@ -9,7 +9,8 @@ from pathlib import Path
 from hffm_opt.asked import ScenarioLike, check_seed, problem_of
 from hffm_opt.errors import InputError
 from hffm_opt.plan.fetching import Fetching
-from hffm_opt.plan.placement import PlacementPlan, evaluate_placement, placement_problem
+from hffm_opt.plan.placement import PlacementPlan, placement_problem
+from hffm_opt.plan.placement_referee import evaluate_placement
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.specialise import sound_specialisation, specialised
