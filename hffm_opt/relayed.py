@@ -192,14 +192,9 @@ def train_requests(
 
     check_seed(seed)
     given = problem_of(scenario).scenario
-    if given.changes is not None:
-        message = "rounds begin anew after each request, and changes count them throughout"
-        raise InputError.one("changes", message, "leave the changes or the requests out")
     stops = states_of(given)
     ends = [number for number, _ in stops]
-    if rounds <= ends[-1]:
-        message = f"requests are granted after round {ends[-1]}, which is not before round {rounds}, the last"
-        raise InputError.one("--rounds", message, f"give at least {ends[-1] + 1}")
+    _refuse(given, rounds, ends[-1])
     assert given.requests is not None
     final = granted(given, given.requests.asked)
     lengths = [b - a for a, b in zip([0, *ends], [*ends, rounds], strict=True)]
@@ -210,13 +205,13 @@ def train_requests(
     phases: list[Run] = []
     plans, traces = list[RelayingPlan](), list[RelayingTrace]()
     link = Continued(data_of=data_before(final), watch=watch)
+
+    def planner(problem: Problem) -> Outcome:
+        asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
+        return solve(problem, method, asked, progress)
+
     for k, (phase, length, directory) in enumerate(zip(scenarios, lengths, directories, strict=True)):
         link.phase = k
-
-        def planner(problem: Problem) -> Outcome:
-            asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
-            return solve(problem, method, asked, progress)
-
         executor = partial(
             train_plan,
             rounds=length,
@@ -243,6 +238,16 @@ def train_requests(
             write_text(directory / RELAYING_PLAN, dump_json(plan))
             write_text(directory / RELAYING, dump_json(trace))
     return RelayedRun(tuple(phases), tuple(plans), tuple(traces))
+
+
+def _refuse(scenario: Scenario, rounds: int, last: int) -> None:
+    """Raise :class:`InputError` where a run in phases cannot be; requests are granted up to round ``last``."""
+    if scenario.changes is not None:
+        message = "rounds begin anew after each request, and changes count them throughout"
+        raise InputError.one("changes", message, "leave the changes or the requests out")
+    if rounds <= last:
+        message = f"requests are granted after round {last}, which is not before round {rounds}, the last"
+        raise InputError.one("--rounds", message, f"give at least {last + 1}")
 
 
 def _forget(out: Path, directories: Sequence[Path | None]) -> None:

@@ -80,9 +80,8 @@ def infer(
         message = "both are given" if plan is not None else "neither is given"
         raise InputError.one("--plan / --calibrate", message, "give one: --plan PLAN answers, --calibrate DIR prepares")
     if calibrate is not None:
-        idle = [name for name, value in (("--exits", exits), ("--samples", samples), ("-o", out)) if value is not None]
-        if idle:
-            raise InputError.one(" / ".join(idle), "this belongs to answering, not to --calibrate", "leave it out")
+        idle = {"--exits": exits, "--samples": samples, "-o": out}
+        options.refuse(idle, "this belongs to answering, not to --calibrate")
         with screen.waiting("Calibrating") as progress:
             found = inference.calibrate(scenario, run=run, seed=seed, out=calibrate, progress=progress)
         if json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.fronts import refuse, show_front
+from hffm_opt.cli.fronts import show_front
 from hffm_opt.cli.planning_for import Asked, Purpose, next_of, plan_for
 from hffm_opt.errors import InputError
 
@@ -130,7 +130,7 @@ def plan(
             "--max-drift": max_drift,
         }
         return plan_for(purpose, asked, of_training)
-    refuse({"--exits": exits}, "early exits belong to inference: --for inference")
+    options.refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {
             "--target": target,
@@ -139,7 +139,7 @@ def plan(
             "--write-program": write_program,
             "--placement": placement,
         }
-        refuse(idle, "these belong to a single plan, and --objective pareto makes many")
+        options.refuse(idle, "these belong to a single plan, and --objective pareto makes many")
         if method != "optimal":
             what = f"'{method}' makes a single plan; only 'optimal' proves a front"
             raise InputError.one("--method", what, "leave it out, or use another --objective")
@@ -156,7 +156,7 @@ def plan(
             figure=figure,
             json=json,
         )
-    refuse({"--points": points, "--figure": figure}, "these belong to a front, which --objective pareto makes")
+    options.refuse({"--points": points, "--figure": figure}, "these belong to a front, which --objective pareto makes")
     from hffm_opt import api
     from hffm_opt.cli.views import plan as view
     from hffm_opt.problem.build import build_problem

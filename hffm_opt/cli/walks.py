@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hffm_opt.cli import screen
-from hffm_opt.cli.fronts import refuse
+from hffm_opt.cli.options import refuse
 from hffm_opt.cli.planning_for import Asked, Made
 from hffm_opt.steps import Step
 
