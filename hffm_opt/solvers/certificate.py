@@ -29,6 +29,15 @@ def certificate(method: str, value: float, bound: float) -> tuple[float, float]:
     return bound, relative_gap(value, bound)
 
 
+def within(left: float, gap: float) -> bool:
+    """Return whether the gap that is left is the one asked for, up to rounding.
+
+    >>> within(0.01, 0.01), within(0.011, 0.01)
+    (True, False)
+    """
+    return left <= gap * (1 + 1e-6) + 1e-9
+
+
 def certified(method: str, value: float, bound: float, gap: float) -> dict[str, Any]:
     """Return what a plan's certificate says as its fields ``bound``, ``gap`` and ``status``.
 
@@ -41,4 +50,4 @@ def certified(method: str, value: float, bound: float, gap: float) -> dict[str, 
         {'bound': 3.0, 'gap': 0.25, 'status': 'limit'}
     """
     bound, left = certificate(method, value, bound)
-    return {"bound": bound, "gap": left, "status": "optimal" if left <= gap * (1 + 1e-6) + 1e-9 else "limit"}
+    return {"bound": bound, "gap": left, "status": "optimal" if within(left, gap) else "limit"}

@@ -12,7 +12,9 @@ from hffm_opt.plan.inference.model import ClassPlan, InferenceOutcome, Inference
 from hffm_opt.plan.inference.network import InferenceProblem
 from hffm_opt.plan.inference.referee import evaluate_inference
 from hffm_opt.plan.outcome import Status
-from hffm_opt.solvers.certificate import certificate
+from hffm_opt.solvers.certificate import certificate, within
+from hffm_opt.solvers.heuristics.chains.fixed import fixed_rules
+from hffm_opt.solvers.heuristics.chains.greedy import greedy
 
 OPTIMAL, GREEDY = "optimal", "greedy"
 DEFAULT_GAP = 1e-4
@@ -20,8 +22,6 @@ DEFAULT_GAP = 1e-4
 
 def method_names(inference: InferenceProblem) -> tuple[str, ...]:
     """Return the names of all methods for a problem; splits depend on its chains."""
-    from hffm_opt.solvers.heuristics.chains.fixed import fixed_rules
-
     return (OPTIMAL, GREEDY, *fixed_rules(inference))
 
 
@@ -49,9 +49,6 @@ def place_inference(
         InfeasibleError: ``optimal``: proven that no placement keeps the limits.
         LimitReachedError: ``optimal``: the limit came before any placement.
     """
-    from hffm_opt.solvers.heuristics.chains.fixed import fixed_rules
-    from hffm_opt.solvers.heuristics.chains.greedy import greedy
-
     weights = weights or (inference.section.latency_weight, inference.section.energy_weight)
     started, bound, reason, limited = time.perf_counter(), None, "heuristic: no proof sought", False
     rules = fixed_rules(inference)
@@ -95,7 +92,7 @@ def _certified(
         if not verdict.feasible:
             raise RuntimeError(f"{method}: the referee refuses the placement it proved: {verdict.violations[0]}")
         bound, gap = certificate(method, value, bound)
-        status = "optimal" if gap <= tolerance * (1 + 1e-6) + 1e-9 else "limit" if limited else "feasible"
+        status = "optimal" if within(gap, tolerance) else "limit" if limited else "feasible"
     return InferenceOutcome(
         method=method,
         weights=weights,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hffm_opt.errors import LimitReachedError
-from hffm_opt.plan.holders import RelayingProblem
+from hffm_opt.plan.holders import RelayingProblem, misfit_of
 from hffm_opt.plan.outcome import relative_gap
 from hffm_opt.solvers.engines.highs_outcome import Status, StopReason
 from hffm_opt.solvers.engines.pyomo_engine import ModelOutcome, solve_model
@@ -93,9 +93,8 @@ def cost_of(relaying: RelayingProblem, routes: tuple[Route, ...]) -> float:
     """Return the weighted misfit and energy of routes."""
     network, total = relaying.network, 0.0
     for wanted, route in zip(relaying.wanted, routes, strict=True):
-        misfit = next(holder.misfit for holder in wanted.holders if holder.node == route.nodes[0])
         spent = sum(joules(network, a, wanted) for a in route.arcs(network))
-        total += relaying.misfit_weight * misfit + relaying.energy_weight * spent
+        total += relaying.misfit_weight * misfit_of(wanted, route.nodes[0]) + relaying.energy_weight * spent
     return total
 
 
