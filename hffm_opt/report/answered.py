@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hffm_opt.errors import Finding, InputError
 from hffm_opt.plan.inference import InferenceOutcome, InferencePlan, InferenceProblem, build_inference
 from hffm_opt.plan.inference.files import load_inference
 from hffm_opt.plan.inference.referee import check_inference_plan, with_exits_of
 from hffm_opt.problem.build import build_problem
+from hffm_opt.report.whole import refuse_missing, refuse_strangers
 from hffm_opt.scenario.model import CLOUD
 from hffm_opt.scenario.read import read_scenario
 from hffm_opt.trace.inference import (
@@ -21,8 +21,6 @@ from hffm_opt.trace.inference import (
     InferenceTrace,
     read_inference,
 )
-
-_REPAIR = "give a directory as one call of 'hffm infer' wrote it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +49,8 @@ def read_answered(directory: Path) -> Answered:
     Raises:
         InputError: files are missing, broken, or do not belong together; missing files are all named at once.
     """
-    missing = [name for name in (SCENARIO, PLAN, INFERENCE, LEDGER) if not (directory / name).is_file()]
-    if missing:
-        message = f"not complete answers: {', '.join(missing)} missing"
-        repair = f"write them with: hffm infer SCENARIO --plan PLAN -o {directory}"
-        raise InputError.one(str(directory), message, repair)
+    names = (SCENARIO, PLAN, INFERENCE, LEDGER)
+    refuse_missing(directory, names, "complete answers", "hffm infer SCENARIO --plan PLAN")
     scenario = read_scenario(directory / SCENARIO)
     read = load_inference(directory / PLAN)
     outcome = read if isinstance(read, InferenceOutcome) else None
@@ -63,13 +58,10 @@ def read_answered(directory: Path) -> Answered:
     trace, ledger = read_inference(directory)
     problem = build_inference(build_problem(scenario))
     told = (plan.scenario.fingerprint, plan.method, [part.name for part in plan.classes])
-    same = {
+    fits = {
         PLAN: plan.scenario.fingerprint == problem.reference.fingerprint,
         INFERENCE: (trace.scenario.fingerprint, trace.method, [found.name for found in trace.classes]) == told,
     }
-    strange = [name for name, fits in same.items() if not fits]
-    if strange:
-        message = "it belongs to other answers than the files beside it"
-        raise InputError([Finding(str(directory / name), message, _REPAIR) for name in strange])
+    refuse_strangers(directory, fits, "hffm infer")
     check_inference_plan(problem, plan)
     return Answered(directory.resolve().name, with_exits_of(problem, plan), plan, outcome, trace, tuple(ledger))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hffm_opt.errors import InputError
 from hffm_opt.plan.placement import PlacementPlan
 from hffm_opt.report.run import Run
+from hffm_opt.report.whole import refuse_strangers
 from hffm_opt.serial import read_model
 from hffm_opt.trace.files import PLACEMENT
 
@@ -35,7 +35,5 @@ def read_placed(directory: Path, run: Run) -> Placed | None:
     kept = {device.name: set(device.experts or ()) for device in scenario.devices}
     given = {name: {module for module, nodes in plan.hosts.items() if name in nodes} for name in kept}
     was = scenario.model_copy(update={"devices": unplaced}).fingerprint()
-    if plan.scenario.fingerprint != was or given != kept:
-        message = "it belongs to another run than the files beside it"
-        raise InputError.one(str(path), message, "give a directory as one call of 'hffm train' wrote it")
+    refuse_strangers(directory, {PLACEMENT: plan.scenario.fingerprint == was and given == kept}, "hffm train")
     return Placed(run, plan)

@@ -15,7 +15,7 @@ from hffm_opt.report.proof import proof_words
 from hffm_opt.report.svg import Drawing
 
 MOST_NODES = 200  # rows of the table
-_UNIT = "which weighs joules of training, fetches and misfit in a round"
+_UNIT = "which weighs joules of training, fetches, misfit and what averages mix in a round"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hffm_opt.errors import InputError
 from hffm_opt.plan.module_relaying import RelayingPlan
 from hffm_opt.report.run import Run, read_run
+from hffm_opt.report.whole import refuse_strangers
 from hffm_opt.serial import read_model
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
 
@@ -57,7 +57,6 @@ def _read_event(part: Path, run: Run) -> tuple[RelayingPlan | None, RelayingTrac
     meant = [(t.device, t.module, t.source) for t in plan.transfers if t.source is not None]
     done = [(copy.device, copy.module, copy.source) for copy in trace.copies]
     told = (run.measurement.fingerprint, trace.round, trace.method, done)
-    if (plan.scenario.fingerprint, plan.round, plan.method, meant) != told:
-        message = "it belongs to another run than the files beside it"
-        raise InputError.one(str(planned), message, "give a directory as one call of 'hffm train' wrote it")
+    fits = (plan.scenario.fingerprint, plan.round, plan.method, meant) == told
+    refuse_strangers(part, {RELAYING_PLAN: fits}, "hffm train")
     return plan, trace

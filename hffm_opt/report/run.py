@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hffm_opt.errors import Finding, InputError
 from hffm_opt.measurement.model import Measurement
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Outcome
@@ -14,6 +12,7 @@ from hffm_opt.plan.referee import Evaluation, evaluate_plan
 from hffm_opt.plan.serving import problem_for
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
+from hffm_opt.report.whole import refuse_missing, refuse_strangers
 from hffm_opt.scenario.read import read_scenario
 from hffm_opt.serial import read_model
 from hffm_opt.trace.files import LEDGER, read_trace
@@ -48,42 +47,21 @@ def read_run(directory: Path) -> Run:
     Raises:
         InputError: files are missing, broken, or do not belong together; missing files are all named at once.
     """
-    missing = [name for name in FILES if not (directory / name).is_file()]
-    if missing:
-        raise InputError.one(
-            str(directory),
-            f"not a complete run: {', '.join(missing)} missing" if directory.is_dir() else "there is no such directory",
-            f"write one with: hffm train SCENARIO --rounds N -o {directory}",
-        )
+    refuse_missing(directory, FILES, "a complete run", "hffm train SCENARIO --rounds N")
     scenario = read_scenario(directory / SCENARIO)
     plan = read_model(directory / PLAN, Plan, "plan")
     outcome = read_model(directory / OUTCOME, Outcome, "outcome")
     measurement = read_model(directory / MEASUREMENT, Measurement, "measurement")
     trace = read_trace(directory)
     problem = problem_for(build_problem(scenario), plan)
-    findings = list(_strangers(directory, problem, plan, outcome, trace, measurement))
-    if findings:
-        raise InputError(findings)
-    evaluation = evaluate_plan(problem, plan)
-    return Run(directory.resolve().name, problem, plan, outcome, trace, measurement, evaluation)
-
-
-def _strangers(
-    directory: Path, problem: Problem, plan: Plan, outcome: Outcome, trace: Trace, measurement: Measurement
-) -> Iterator[Finding]:
-    """Yield a finding for every file that belongs to another run than its neighbours."""
     header = trace.header
     told = (header.fingerprint, header.method, header.seed, len(trace.rounds))
-    same = {
+    fits = {
         PLAN: plan.scenario.fingerprint == problem.fingerprint,
         OUTCOME: outcome.plan == plan,
         TRACE: header.fingerprint == problem.fingerprint and header.method == plan.method,
         MEASUREMENT: (measurement.fingerprint, measurement.method, measurement.seed, measurement.rounds) == told,
     }
-    for name, fits in same.items():
-        if not fits:
-            yield Finding(
-                str(directory / name),
-                "it belongs to another run than the files beside it",
-                "give a directory as one call of 'hffm train' wrote it",
-            )
+    refuse_strangers(directory, fits, "hffm train")
+    evaluation = evaluate_plan(problem, plan)
+    return Run(directory.resolve().name, problem, plan, outcome, trace, measurement, evaluation)
