@@ -64,7 +64,7 @@ def test_the_headline_adds_up_phases_and_copies(event: Relaying) -> None:
 
 
 def test_a_phase_goes_on_where_the_phase_before_and_the_copying_ended(event: Relaying) -> None:
-    first, second = event.phases
+    first = event.phases[0]
     assert first.began is not None and first.began.latency_s == 0.0
     spent = first.measurement.measured, event.trace.measured
     for group, began in zip(run_groups(event.phases), ((), spent), strict=True):
