@@ -60,6 +60,15 @@ def plan_inference(
         InputError: bad scenario or argument.
         InfeasibleError: proven: the chains fit nowhere; says which limits bind.
         LimitReachedError: the time limit came before any placement.
+
+    Example:
+        >>> from hffm_opt.scenario.inference import Inference, RequestClass
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> asked = RequestClass(name="signs", task="digits", device="device-0-0", rate_per_s=1.0)
+        >>> given = load_scenario("tiny").model_copy(update={"inference": Inference(classes=(asked,))})
+        >>> best, alone = (plan_inference(given, method=name) for name in ("optimal", "device-only"))
+        >>> best.status, best.objective <= alone.objective
+        ('optimal', True)
     """
     from hffm_opt.solvers.inference import DEFAULT_GAP, place_inference
 
@@ -103,6 +112,16 @@ def calibrate(
 
     Raises:
         InputError: bad scenario, argument or run.
+
+    Example:
+        >>> from hffm_opt.bench.overhead import with_samples
+        >>> from hffm_opt.scenario.inference import Inference, RequestClass
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> asked = RequestClass(name="signs", task="digits", device="device-0-0", rate_per_s=1.0)
+        >>> section = Inference(classes=(asked,), exits=(1,), calibration_samples=10)
+        >>> given = with_samples(load_scenario("tiny"), 4, 4).model_copy(update={"inference": section})
+        >>> [place.after for place in calibrate(given).calibration.tasks["digits"].exits]
+        ['layer 1']
     """
     from hffm_opt.learning.inference.exits import calibrate as calibrated
     from hffm_opt.learning.inference.exits import write_exits

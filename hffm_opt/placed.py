@@ -9,11 +9,12 @@ from pathlib import Path
 from hffm_opt.asked import ScenarioLike, check_seed, problem_of
 from hffm_opt.errors import InputError
 from hffm_opt.plan.fetching import Fetching
-from hffm_opt.plan.placement import PlacementPlan, evaluate_placement, placement_problem
+from hffm_opt.plan.placement import PlacementPlan, placement_problem
+from hffm_opt.plan.placement_referee import evaluate_placement
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.specialise import sound_specialisation, specialised
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.serial import read_model
 from hffm_opt.trace.files import PLACEMENT
 
 PlacementLike = PlacementPlan | str | Path
@@ -76,9 +77,9 @@ def load_placement(path: str | Path) -> PlacementPlan:
     """Read the placement that ``hffm plan S --for specialise -o`` wrote.
 
     Raises:
-        InputError: missing file, broken JSON, or a plan with faults.
+        InputError: missing file, broken JSON, another kind of file, or a plan with faults; all faults at once.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), PlacementPlan, "placement", str(path))
+    return read_model(Path(path), PlacementPlan, "placement")
 
 
 def placed(
@@ -96,6 +97,11 @@ def placed(
         InputError: the placement breaks a limit, is for another scenario, or not that of the run that goes on; a
             placement is given for a scenario that asks for none; the scenario asks for what does not go with one.
         InfeasibleError: no placement keeps the limits.
+
+    Example:
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> placed(load_scenario("tiny")).plan is None
+        True
     """
     if scenario.specialise is None:
         if placement is not None:
@@ -129,6 +135,15 @@ def placed_scenario(scenario: Scenario, placement: PlacementLike = "optimal", se
 
     Raises:
         InputError, InfeasibleError: as :func:`placed`.
+
+    Example:
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> from hffm_opt.scenario.specialise import Specialise
+        >>> m3t = load_scenario("m3t")
+        >>> free = tuple(device.model_copy(update={"experts": None}) for device in m3t.devices)
+        >>> asking = m3t.model_copy(update={"devices": free, "specialise": Specialise(experts_per_device=1)})
+        >>> {len(device.experts) for device in placed_scenario(asking, "random-specialists").devices}
+        {1}
     """
     return placed(scenario, None if scenario.specialise is None else placement, seed).scenario
 

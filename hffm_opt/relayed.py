@@ -25,7 +25,7 @@ from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
 from hffm_opt.scenario.requests import asked_after, granted, request_rounds
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, read_model, write_text
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
 
 if TYPE_CHECKING:
@@ -136,9 +136,9 @@ def load_relaying(path: str | Path) -> RelayingPlans:
     """Read the relaying plans that ``hffm plan S --for requests -o`` wrote.
 
     Raises:
-        InputError: missing file, broken JSON, or a plan with faults.
+        InputError: missing file, broken JSON, another kind of file, or a plan with faults; all faults at once.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), RelayingPlans, "relaying plan", str(path))
+    return read_model(Path(path), RelayingPlans, "relaying plan")
 
 
 def train_requests(
@@ -173,6 +173,16 @@ def train_requests(
 
     Raises:
         InputError, InfeasibleError, LimitReachedError: as :func:`hffm_opt.train` and :func:`plan_requests`.
+
+    Example:
+        >>> from hffm_opt.bench.overhead import with_samples
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> from hffm_opt.scenario.requests import ModuleRequest, Requests
+        >>> asked = ModuleRequest(device="device-0-1", task="shapes", samples=4, round=1, deadline_s=1.0)
+        >>> tiny = with_samples(load_scenario("tiny"), 4, 4).model_copy(update={"requests": Requests(asked=(asked,))})
+        >>> (copied,) = train_requests(tiny, rounds=2, method="h-fedfm-2").relayings
+        >>> [copy.module for copy in copied.copies], copied.measured.bits == copied.predicted.bits
+        (['head-shapes'], True)
     """
     from hffm_opt import loop
     from hffm_opt.learning.continued import Continued, data_before
@@ -182,14 +192,9 @@ def train_requests(
 
     check_seed(seed)
     given = problem_of(scenario).scenario
-    if given.changes is not None:
-        message = "rounds begin anew after each request, and changes count them throughout"
-        raise InputError.one("changes", message, "leave the changes or the requests out")
     stops = states_of(given)
     ends = [number for number, _ in stops]
-    if rounds <= ends[-1]:
-        message = f"requests are granted after round {ends[-1]}, which is not before round {rounds}, the last"
-        raise InputError.one("--rounds", message, f"give at least {ends[-1] + 1}")
+    _refuse(given, rounds, ends[-1])
     assert given.requests is not None
     final = granted(given, given.requests.asked)
     lengths = [b - a for a, b in zip([0, *ends], [*ends, rounds], strict=True)]
@@ -200,13 +205,13 @@ def train_requests(
     phases: list[Run] = []
     plans, traces = list[RelayingPlan](), list[RelayingTrace]()
     link = Continued(data_of=data_before(final), watch=watch)
+
+    def planner(problem: Problem) -> Outcome:
+        asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
+        return solve(problem, method, asked, progress)
+
     for k, (phase, length, directory) in enumerate(zip(scenarios, lengths, directories, strict=True)):
         link.phase = k
-
-        def planner(problem: Problem) -> Outcome:
-            asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
-            return solve(problem, method, asked, progress)
-
         executor = partial(
             train_plan,
             rounds=length,
@@ -233,6 +238,16 @@ def train_requests(
             write_text(directory / RELAYING_PLAN, dump_json(plan))
             write_text(directory / RELAYING, dump_json(trace))
     return RelayedRun(tuple(phases), tuple(plans), tuple(traces))
+
+
+def _refuse(scenario: Scenario, rounds: int, last: int) -> None:
+    """Raise :class:`InputError` where a run in phases cannot be; requests are granted up to round ``last``."""
+    if scenario.changes is not None:
+        message = "rounds begin anew after each request, and changes count them throughout"
+        raise InputError.one("changes", message, "leave the changes or the requests out")
+    if rounds <= last:
+        message = f"requests are granted after round {last}, which is not before round {rounds}, the last"
+        raise InputError.one("--rounds", message, f"give at least {last + 1}")
 
 
 def _forget(out: Path, directories: Sequence[Path | None]) -> None:

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,32 +20,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from hffm_opt.errors import Finding, InputError
+from hffm_opt.faults import findings_of
 from hffm_opt.kinds_of_files import other_kind
 from hffm_opt.strict_yaml import StrictDumper, StrictLoader
-from hffm_opt.unknown_keys import repair_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-_REPAIRS = {
-    "missing": "add this field",
-    "greater_than": "give a larger value",
-    "greater_than_equal": "give a value inside the range",
-    "less_than": "give a smaller value",
-    "less_than_equal": "give a value inside the range",
-    "finite_number": "give a finite number",
-    "float_type": "give a plain number in the unit of the field's suffix, without quotes or unit",
-    "int_type": "give a whole number",
-    "int_from_float": "give a whole number",
-    "string_type": "give a text; quote it if it looks like a number",
-    "bool_type": "give true or false",
-    "tuple_type": "give a list: [...]",
-    "dict_type": "give a mapping: {key: value}",
-    "model_type": "give a mapping: {key: value}",
-    "too_short": "list at least one entry",
-    "value_error": "give a value that keeps this rule",
-    "string_pattern_mismatch": "use letters, digits and . _ + - only, starting with a letter or digit",
-}
-
 
 _KINDS = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 # Far above any network that can be planned; aliases of aliases make billions of entries out of a few lines.
@@ -123,28 +102,6 @@ def _non_finite(value: Any, path: str) -> list[Finding]:
     return []
 
 
-def _path_of(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".") or "(whole file)"
-
-
-def _finding_of(error: Any, model: type[BaseModel]) -> Finding:
-    kind, location = error["type"], error["loc"]
-    repair = _REPAIRS.get(kind, "see the reference of the file format")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        message, repair = "this key is not known here", repair_of(location, model)
-    elif kind == "literal_error":
-        repair = f"use one of {error['ctx']['expected']}"
-    elif kind in {"union_tag_invalid", "union_tag_not_found"}:
-        field = error["ctx"]["discriminator"].strip("'")
-        known = error["ctx"].get("expected_tags")
-        repair = f"give '{field}' as one of {known}" if known else f"say which with the key '{field}'"
-    return Finding(_path_of(location), message, repair)
-
-
 def validate(data: Any, model: type[ModelT], what: str, source: str = "") -> ModelT:
     """Turn parsed data into ``model``, or raise one InputError with every finding and their ``source``, the file."""
     if not isinstance(data, dict):
@@ -163,17 +120,16 @@ def validate(data: Any, model: type[ModelT], what: str, source: str = "") -> Mod
     try:
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        raise InputError([_finding_of(item, model) for item in _own_faults(error.errors())], source) from None
+        raise InputError(findings_of(error, model), source) from None
 
 
-def _own_faults(errors: Sequence[Any]) -> list[Any]:
-    """Leave out lists that pydantic calls too short only because it dropped their faulty entries."""
-    places = [error["loc"] for error in errors]
+def read_model(path: Path, model: type[ModelT], what: str) -> ModelT:
+    """Read a file as ``model``; ``what`` it is called in errors.
 
-    def inside(outer: tuple[int | str, ...]) -> bool:
-        return any(len(place) > len(outer) and place[: len(outer)] == outer for place in places)
-
-    return [error for error in errors if error["type"] != "too_short" or not inside(error["loc"])]
+    Raises:
+        InputError: missing file, broken JSON or YAML, another kind of file, or one with faults; all faults at once.
+    """
+    return validate(parse_text(read_text(path, what), str(path)), model, what, str(path))
 
 
 def check_writable(path: Path, *needed: str | Path) -> None:

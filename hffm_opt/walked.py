@@ -14,7 +14,7 @@ from hffm_opt.plan.walk_referee import check_walk
 from hffm_opt.plan.walks import WalkPlan
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.walks import Walks
-from hffm_opt.serial import dump_json, dump_yaml, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, dump_yaml, read_model, write_text
 from hffm_opt.trace.walks import WALK, WalkPoint, WalkRecord, WalkTrace, write_walk_trace
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def load_walk(path: str | Path) -> WalkPlan:
     """Read the plan that ``hffm plan S --for walks -o`` wrote.
 
     Raises:
-        InputError: missing file, broken JSON, or a plan with faults.
+        InputError: missing file, broken JSON, another kind of file, or a plan with faults; all faults at once.
     """
-    return validate(parse_text(read_text(Path(path), "plan"), str(path)), WalkPlan, "plan of walks", str(path))
+    return read_model(Path(path), WalkPlan, "plan of walks")
 
 
 def train_walks(
@@ -134,6 +134,10 @@ def walk_of(problem: Problem, walk: WalkLike) -> WalkPlan:
 
     Raises:
         InputError: it is faulty, for another scenario, or neither a method nor a file.
+
+    Example:
+        >>> walk_of(problem_of("tiny"), "minimal-kemeny").method
+        'minimal-kemeny'
     """
     from hffm_opt.solvers.walks import CHAINS
 

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from hffm_opt.cli import screen
-from hffm_opt.errors import InputError
-
-
-def refuse(given: Mapping[str, object], reason: str) -> None:
-    """Refuse the options of a mapping that have a value.
-
-    Raises:
-        InputError: there are some.
-    """
-    names = [name for name, value in given.items() if value is not None]
-    if names:
-        raise InputError.one(" / ".join(names), reason, "leave them out" if len(names) > 1 else "leave it out")
 
 
 def show_front(

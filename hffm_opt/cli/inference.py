@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.planning_for import Asked
+from hffm_opt.cli.planning_for import Asked, Made
 from hffm_opt.errors import InputError
 
 _WEIGHTS = {"latency": (1.0, 0.0), "energy": (0.0, 1.0)}
 
 
-def plan_inference(asked: Asked) -> int:
-    """Plan the inference of a scenario, show and keep the plan; return the exit code."""
+def plan_inference(asked: Asked, progress: Callable[[str], None]) -> Made:
+    """Plan where the pieces of the model answer a scenario's requests."""
     from hffm_opt import inference
     from hffm_opt.asked import check_weights
     from hffm_opt.cli.views import inference as view
     from hffm_opt.scenario.read import load_scenario
-    from hffm_opt.serial import check_writable, dump_json, write_text
 
-    given = load_scenario(asked.scenario)
-    if asked.out is not None:
-        check_writable(asked.out, asked.scenario)
     check_weights(asked.objective, asked.latency_weight, asked.energy_weight)
     latency, energy = _WEIGHTS.get(asked.objective, (asked.latency_weight, asked.energy_weight))
-    with screen.waiting(f"Placing the inference of {given.name}"):
-        outcome = inference.plan_inference(
-            given,
-            method=asked.method,
-            exits=asked.exits,
-            latency_weight=latency,
-            energy_weight=energy,
-            gap=asked.gap,
-            time_limit=asked.time_limit,
-        )
-    if asked.out is not None:
-        write_text(asked.out, dump_json(outcome))
-    if asked.json:
-        screen.document(outcome.model_dump(mode="json"))
-    else:
-        screen.show(*view.placement_view(given, outcome))
-        if asked.out is not None:
-            more = () if asked.exits is None else ("--exits", asked.exits)
-            next_call = screen.command("infer", asked.scenario, "--plan", asked.out, *more)
-            screen.note(f"Written to {asked.out}. Next: {next_call}")
-    return 0 if outcome.feasible else screen.INFEASIBLE
+    given = load_scenario(asked.scenario)
+    progress("placement of the model's pieces")
+    outcome = inference.plan_inference(
+        given,
+        method=asked.method,
+        exits=asked.exits,
+        latency_weight=latency,
+        energy_weight=energy,
+        gap=asked.gap,
+        time_limit=asked.time_limit,
+    )
+    more = () if asked.exits is None else ("--exits", asked.exits)
+    use = ("infer", asked.scenario, "--plan", asked.out, *more)
+    return Made(outcome, view.placement_view(given, outcome), use, outcome.feasible)
 
 
 def infer(
@@ -90,9 +80,8 @@ def infer(
         message = "both are given" if plan is not None else "neither is given"
         raise InputError.one("--plan / --calibrate", message, "give one: --plan PLAN answers, --calibrate DIR prepares")
     if calibrate is not None:
-        idle = [name for name, value in (("--exits", exits), ("--samples", samples), ("-o", out)) if value is not None]
-        if idle:
-            raise InputError.one(" / ".join(idle), "this belongs to answering, not to --calibrate", "leave it out")
+        idle = {"--exits": exits, "--samples": samples, "-o": out}
+        options.refuse(idle, "this belongs to answering, not to --calibrate")
         with screen.waiting("Calibrating") as progress:
             found = inference.calibrate(scenario, run=run, seed=seed, out=calibrate, progress=progress)
         if json:

@@ -1,11 +1,14 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and the refusal of those that have no place."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from hffm_opt.errors import InputError
 
 MOST_ROUNDS = 1_000_000
 MOST_GB = 1e9
@@ -75,3 +78,14 @@ Device = Annotated[
 ]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="Of matrix products.", rich_help_panel=EXECUTION)]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too (extra: tensorboard).")]
+
+
+def refuse(given: Mapping[str, object], reason: str) -> None:
+    """Refuse the options of a mapping that have a value.
+
+    Raises:
+        InputError: there are some.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise InputError.one(" / ".join(names), reason, "leave them out" if len(names) > 1 else "leave it out")

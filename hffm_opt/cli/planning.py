@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hffm_opt.cli import options, screen
-from hffm_opt.cli.fronts import refuse, show_front
+from hffm_opt.cli.fronts import show_front
 from hffm_opt.cli.planning_for import Asked, Purpose, next_of, plan_for
 from hffm_opt.errors import InputError
 
@@ -105,19 +105,6 @@ def plan(
     minimal-kemeny, or fastest-mixing, the default).
     """
     if purpose != "training":
-        limits = {"--max-latency": max_latency, "--max-energy": max_energy, "--max-drift": max_drift}
-        others = {
-            "--circulation": circulation,
-            "--write-program": write_program,
-            "--points": points,
-            "--figure": figure,
-            "--target": target,
-            "--placement": placement,
-        }
-        if objective not in ("weighted", "latency", "energy"):
-            message = f"{objective} belongs to plans of training, not to --for {purpose}"
-            repair = "use weighted, latency or energy" if purpose == "inference" else "leave it out"
-            raise InputError.one("--objective", message, repair)
         asked = Asked(
             scenario,
             method,
@@ -131,8 +118,19 @@ def plan(
             out=out,
             json=json,
         )
-        return plan_for(purpose, asked, {**others, **limits})
-    refuse({"--exits": exits}, "early exits belong to inference: --for inference")
+        of_training = {
+            "--circulation": circulation,
+            "--write-program": write_program,
+            "--points": points,
+            "--figure": figure,
+            "--target": target,
+            "--placement": placement,
+            "--max-latency": max_latency,
+            "--max-energy": max_energy,
+            "--max-drift": max_drift,
+        }
+        return plan_for(purpose, asked, of_training)
+    options.refuse({"--exits": exits}, "early exits belong to inference: --for inference")
     if objective == "pareto":
         idle = {
             "--target": target,
@@ -141,7 +139,7 @@ def plan(
             "--write-program": write_program,
             "--placement": placement,
         }
-        refuse(idle, "these belong to a single plan, and --objective pareto makes many")
+        options.refuse(idle, "these belong to a single plan, and --objective pareto makes many")
         if method != "optimal":
             what = f"'{method}' makes a single plan; only 'optimal' proves a front"
             raise InputError.one("--method", what, "leave it out, or use another --objective")
@@ -158,7 +156,7 @@ def plan(
             figure=figure,
             json=json,
         )
-    refuse({"--points": points, "--figure": figure}, "these belong to a front, which --objective pareto makes")
+    options.refuse({"--points": points, "--figure": figure}, "these belong to a front, which --objective pareto makes")
     from hffm_opt import api
     from hffm_opt.cli.views import plan as view
     from hffm_opt.problem.build import build_problem

@@ -1,8 +1,8 @@
-"""What ``hffm plan`` plans for besides training: each purpose has a planner with options of its own."""
+"""What ``hffm plan`` plans for besides training: each purpose has a planner, and options that it knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,9 @@ from hffm_opt.cli import screen
 from hffm_opt.errors import Finding, InputError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import RenderableType
+
     from hffm_opt.scenario.model import Scenario
 
 Purpose = Literal["training", "inference", "requests", "specialise", "walks"]
@@ -23,7 +26,7 @@ class Asked:
 
     scenario: str
     method: str
-    objective: Literal["weighted", "latency", "energy"]
+    objective: str
     latency_weight: float | None
     energy_weight: float | None
     gap: float | None
@@ -33,29 +36,95 @@ class Asked:
     out: Path | None
     json: bool
 
+    def options(self) -> dict[str, object]:
+        """Return the options that not every purpose knows, null where not given."""
+        return {
+            "--objective": None if self.objective == "weighted" else self.objective,
+            "--latency-weight": self.latency_weight,
+            "--energy-weight": self.energy_weight,
+            "--gap": self.gap,
+            "--time-limit": self.time_limit,
+            "--exits": self.exits,
+        }
 
-PLANNERS: dict[str, str] = {
-    "inference": "hffm_opt.cli.inference:plan_inference",
-    "requests": "hffm_opt.cli.other_plans:plan_requests",
-    "specialise": "hffm_opt.cli.other_plans:plan_specialisation",
-    "walks": "hffm_opt.cli.walks:plan_walks",
+
+@dataclass(frozen=True)
+class Made:
+    """A plan, as it is shown, and the words of the call that uses its file.
+
+    ``further`` is what the JSON document on the screen holds besides the plan.
+    """
+
+    plan: BaseModel
+    shown: Iterable[RenderableType]
+    use: Sequence[object]
+    feasible: bool = True
+    further: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Where ``planner(asked, progress) -> Made`` is, and the options of :meth:`Asked.options` that it knows."""
+
+    place: str
+    knows: frozenset[str]
+
+
+_WEIGHED = frozenset({"--objective", "--latency-weight", "--energy-weight"})
+_STOPS = frozenset({"--gap", "--time-limit"})
+PLANNERS: dict[str, Planner] = {
+    "inference": Planner("hffm_opt.cli.inference:plan_inference", _WEIGHED | _STOPS | {"--exits"}),
+    "requests": Planner("hffm_opt.cli.other_plans:plan_requests", _STOPS),
+    "specialise": Planner("hffm_opt.cli.other_plans:plan_specialisation", _STOPS),
+    "walks": Planner("hffm_opt.cli.walks:plan_walks", frozenset()),
 }
-"""Purpose to the place of ``planner(asked) -> exit code``."""
 
 
-def plan_for(purpose: str, asked: Asked, idle: Mapping[str, object]) -> int:
-    """Plan for a purpose and return the exit code; ``idle`` are options that belong to training alone.
+def plan_for(purpose: str, asked: Asked, of_training: Mapping[str, object]) -> int:
+    """Plan for a purpose, write and show the plan as asked, and return the exit code.
+
+    Args:
+        purpose: a key of :data:`PLANNERS`.
+        asked: what the command line asks.
+        of_training: options that only plans of training have, null where not given.
 
     Raises:
-        InputError: an option does not belong to this purpose.
+        InputError: an option does not belong to this purpose, or the plan cannot be written.
     """
-    given = [name for name, value in idle.items() if value is not None]
-    if given:
-        message = f"this belongs to plans of training, not to --for {purpose}"
-        raise InputError(Finding(name, message, "leave it out") for name in given)
-    module, _, name = PLANNERS[purpose].partition(":")
-    planner: Callable[[Asked], int] = getattr(import_module(module), name)
-    return planner(asked)
+    from hffm_opt.serial import check_writable, dump_json, write_text
+
+    planner = PLANNERS[purpose]
+    _refuse_idle(purpose, planner, asked, of_training)
+    if asked.out is not None:
+        check_writable(asked.out, asked.scenario)
+    module, _, name = planner.place.partition(":")
+    make: Callable[[Asked, Callable[[str], None]], Made] = getattr(import_module(module), name)
+    with screen.waiting(f"Planning {asked.scenario} for {purpose}") as progress:
+        made = make(asked, progress)
+    if asked.out is not None:
+        write_text(asked.out, dump_json(made.plan))
+    if asked.json:
+        screen.document(made.plan.model_dump(mode="json") | dict(made.further or {}))
+    else:
+        screen.show(*made.shown)
+        if asked.out is not None:
+            then = f" Next: {screen.command(*made.use)}" if made.feasible else ""
+            screen.note(f"Written to {asked.out}.{then}")
+    return 0 if made.feasible else screen.INFEASIBLE
+
+
+def _refuse_idle(purpose: str, planner: Planner, asked: Asked, of_training: Mapping[str, object]) -> None:
+    weighed = "--objective" in planner.knows
+    if asked.objective not in ("weighted", "latency", "energy"):
+        message = f"{asked.objective} belongs to plans of training, not to --for {purpose}"
+        raise InputError.one("--objective", message, "use weighted, latency or energy" if weighed else "leave it out")
+    idle = [(name, "plans of training") for name, value in of_training.items() if value is not None]
+    others = ((name, value) for name, value in asked.options().items() if name not in planner.knows)
+    idle += [(name, "other plans") for name, value in others if value is not None]
+    if idle:
+        raise InputError(
+            Finding(name, f"this belongs to {plans}, not to --for {purpose}", "leave it out") for name, plans in idle
+        )
 
 
 def next_of(given: Scenario, named: str, out: Path, with_it: Sequence[object]) -> str:

@@ -166,9 +166,8 @@ def train(
     if plan is not None and method is not None:
         raise InputError.one("--plan / --method", "both are given", "give one: --plan runs a plan as it is")
     asked = {"--max-drift": max_drift, "--gap": gap, "--time-limit": time_limit}
-    idle = [name for name, value in asked.items() if value is not None]
-    if plan is not None and idle:
-        raise InputError.one(" / ".join(idle), "these steer planning, but --plan gives the plan", "leave them out")
+    if plan is not None:
+        options.refuse(asked, "these steer planning, but --plan gives the plan")
     if centralised and method is not None:
         raise InputError.one("--method / --centralised", "with all data in one place nothing is planned", "give one")
     from hffm_opt import api, loop

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hffm_opt.cli import screen
-from hffm_opt.cli.fronts import refuse
+from hffm_opt.cli.options import refuse
 from hffm_opt.errors import InputError
 
 if TYPE_CHECKING:

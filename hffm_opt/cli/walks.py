@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hffm_opt.cli import screen
-from hffm_opt.cli.fronts import refuse
-from hffm_opt.cli.planning_for import Asked
+from hffm_opt.cli.options import refuse
+from hffm_opt.cli.planning_for import Asked, Made
 from hffm_opt.steps import Step
 
 if TYPE_CHECKING:
@@ -19,44 +19,23 @@ ROUNDS = 100
 """Rounds over which a plan's costs are predicted."""
 
 
-def plan_walks(asked: Asked) -> int:
-    """Plan how modules walk, show and keep the plan; return the exit code."""
+def plan_walks(asked: Asked, progress: Callable[[str], None]) -> Made:
+    """Plan how modules walk over D2D links, and predict what that costs."""
     from hffm_opt import walked
     from hffm_opt.asked import check_seed, problem_of
     from hffm_opt.cli.views import walks as view
     from hffm_opt.plan.walks import walk_cost
     from hffm_opt.scenario.read import load_scenario
-    from hffm_opt.serial import check_writable, dump_json, write_text
 
-    idle = {
-        "--objective": None if asked.objective == "weighted" else asked.objective,
-        "--latency-weight": asked.latency_weight,
-        "--energy-weight": asked.energy_weight,
-        "--gap": asked.gap,
-        "--time-limit": asked.time_limit,
-        "--exits": asked.exits,
-    }
-    refuse(idle, "these belong to other plans, not to --for walks")
     check_seed(asked.seed)
     given = load_scenario(asked.scenario)
-    if asked.out is not None:
-        check_writable(asked.out, asked.scenario)
-    with screen.waiting(f"Planning the walks of {given.name}"):
-        # "optimal", the default of all plans, is the chain that mixes fastest.
-        plan = walked.plan_walks(given, method=walked.METHOD if asked.method == "optimal" else asked.method)
-        told = walk_cost(problem_of(given), plan, ROUNDS, asked.seed)
-    if asked.out is not None:
-        write_text(asked.out, dump_json(plan))
-    if asked.json:
-        screen.document(
-            plan.model_dump(mode="json") | {"predicted": {"rounds": ROUNDS, "seed": asked.seed, **asdict(told)}}
-        )
-    else:
-        screen.show(*view.walk_plan_view(plan, told, ROUNDS, asked.seed))
-        if asked.out is not None:
-            call = screen.command("train", asked.scenario, "--walk", asked.out, "--rounds", 16)
-            screen.note(f"Written to {asked.out}. Next: {call}")
-    return 0
+    progress("chains over D2D links")
+    # "optimal", the default of all plans, is the chain that mixes fastest.
+    plan = walked.plan_walks(given, method=walked.METHOD if asked.method == "optimal" else asked.method)
+    told = walk_cost(problem_of(given), plan, ROUNDS, asked.seed)
+    further = {"predicted": {"rounds": ROUNDS, "seed": asked.seed, **asdict(told)}}
+    use = ("train", asked.scenario, "--walk", asked.out, "--rounds", 16)
+    return Made(plan, view.walk_plan_view(plan, told, ROUNDS, asked.seed), use, further=further)
 
 
 def train_by_walks(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import fsum
-
 import numpy as np
 
 from hffm_opt.learning.clock import Hop
@@ -15,7 +13,6 @@ from hffm_opt.plan.costs import backhaul_cost
 from hffm_opt.problem.radio import Floats
 from hffm_opt.scenario.model import CLOUD
 from hffm_opt.trace.ledger import LedgerEntry
-from hffm_opt.trace.model import RoundRecord
 from hffm_opt.units import bytes_to_bit
 
 
@@ -48,10 +45,3 @@ def broadcast(
             now += post.send("backhaul-down", part.cell.edge.name, hop, message, now)
         _, ends[i] = scatter(post, "downlink", part.downlink, {name: data}, users, now)
     return tuple(post.entries), ends
-
-
-def extended(record: RoundRecord, sent: tuple[LedgerEntry, ...], clock_s: Floats) -> RoundRecord:
-    """Return a round's record with what was sent after its average, given the clocks [cells] afterwards."""
-    joules, bits = (fsum(getattr(entry, name) for entry in sent) for name in ("joules", "charged_bits"))
-    update = {"end_s": float(clock_s.max()), "energy_j": record.energy_j + joules, "bits": record.bits + bits}
-    return record.model_copy(update=update)

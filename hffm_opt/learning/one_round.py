@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import fsum
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from hffm_opt.learning.baselines.fedlama import FedLama
 from hffm_opt.learning.baselines.fedprox import received
 from hffm_opt.learning.baselines.realign import NAME
-from hffm_opt.learning.broadcast import broadcast, extended
+from hffm_opt.learning.broadcast import broadcast
 from hffm_opt.learning.continued import Continued
 from hffm_opt.learning.divergence import divergences
 from hffm_opt.learning.engines import InForce
@@ -20,7 +21,7 @@ from hffm_opt.learning.modules.module import ADAPTERS, head_name
 from hffm_opt.learning.modules.states import StackedStates
 from hffm_opt.learning.prepare import Prepared
 from hffm_opt.learning.progressed import Progressed
-from hffm_opt.learning.rounds import RoundEngine
+from hffm_opt.learning.rounds import RoundEngine, RoundResult
 from hffm_opt.plan.circulation import Tier
 from hffm_opt.plan.model import Plan
 from hffm_opt.trace.course import Course, SoFar
@@ -30,75 +31,106 @@ from hffm_opt.units import bytes_to_bit
 _TIER_NAMES: dict[Tier, TierName] = {Tier.LOCAL: "local", Tier.D2D: "d2d", Tier.EDGE: "edge", Tier.CLOUD: "cloud"}
 
 
-def run_round(
-    run: Prepared,
-    now: Progressed,
-    number: int,
-    force: InForce,
-    evaluate: bool,
-    after_only: bool,
-    fedlama: FedLama | None,
-    course: Course | None,
-    plan: Plan,
-    link: Continued,
-) -> None:
-    """Run one round under the plan in force; nothing of it is kept before it is complete."""
-    engine, looks = force.engine, course is not None and number < run.header.rounds and course.looks(number, plan)
-    evaluate = evaluate or looks
+@dataclass(frozen=True, eq=False)
+class Conduct:
+    """What the rounds of a run have in common besides what is trained.
+
+    Attributes:
+        evaluated: the rounds whose accuracy is measured.
+        after_only: measure it just before averages only in rounds that have none.
+        fedlama: lets each module's interval follow the training.
+        course: what happens to the network, and the plans that take over.
+        link: what the run takes over from the run before, and leaves for the one after.
+    """
+
+    evaluated: frozenset[int]
+    after_only: bool
+    fedlama: FedLama | None
+    course: Course | None
+    link: Continued
+
+
+def run_round(run: Prepared, now: Progressed, number: int, force: InForce, plan: Plan, conduct: Conduct) -> None:
+    """Run one round under the plan in force; nothing of it is kept before it is complete.
+
+    Args:
+        run: the run.
+        now: how far it is; the round is added to it.
+        number: the round, from 1.
+        force: what carries the round out.
+        plan: the plan in force.
+        conduct: what all rounds have in common.
+    """
+    engine, course = force.engine, conduct.course
+    looks = course is not None and number < run.header.rounds and course.looks(number, plan)
+    evaluate = looks or number in conduct.evaluated
     spent_j = fsum(record.energy_j for record in now.rounds) if evaluate else 0.0
     update = run.trainer.train(now.states, force.trains, number, now.anchors)
     accuracy: list[AccuracyRecord] = []
-    if evaluate and not (after_only and engine.tier(number) != Tier.LOCAL):
+    if evaluate and not (conduct.after_only and engine.tier(number) != Tier.LOCAL):
         now_s, train_j = engine.after_training(number, now.clock_s)
         accuracy += _accuracies(run, number, engine, "before-average", force, update.states, now_s, spent_j + train_j)
-    result = engine.average(number, update.states, now.clock_s)
-    link.note(run, engine, number, update.states, result)
+    averaged = engine.average(number, update.states, now.clock_s)
+    conduct.link.note(run, engine, number, update.states, averaged)
     told: dict[str, object] = {"loss": _mean_loss(update), "load": _mean_load(update)}
     told |= {"sat_out": force.sat_out, "participation": force.participation}
     if looks:
         plans = plans_of(run.engine.plan, now.revisions)
         told["divergence"] = divergences(engine.problem, update.states, plans, number)
-    record = result.record.model_copy(update=told)
-    states, clock_s, entries = result.states, result.clock_s, result.entries
-    fetching = run.header.fetching
-    if fetching is not None and fetching.due(number):
-        done = fetch(engine.problem, fetching, engine.modules, states, number, float(clock_s.max()))
-        states, clock_s, entries = done.states, np.full_like(clock_s, done.end_s), entries + done.entries
-        record = extended(record, done.entries, clock_s)
+    done = replace(averaged, record=averaged.record.model_copy(update=told))
+    done = _fetched(run, engine, number, done)
     if evaluate and engine.tier(number) != Tier.LOCAL:
-        after_j = spent_j + record.energy_j
-        accuracy += _accuracies(run, number, engine, "after-average", force, states, record.end_s, after_j)
-    realigner, broadcasts = run.realigner, list[Broadcast]()
-    due = realigner is not None and number % realigner.every == 0 and number < run.header.rounds
-    # Nobody is there to average with: nothing to realign by.
-    if realigner is not None and due and ADAPTERS in result.averaged:
-        data = realigner.message(states.of_device(result.averaged[ADAPTERS][0], ADAPTERS), number)
-        sent, clock_s = broadcast(engine, number, NAME, data, clock_s)
-        realigner.adopt(data)
-        entries, record = entries + sent, extended(record, sent, clock_s)
-        broadcasts.append(Broadcast(round=number, bits=bytes_to_bit(len(data))))
-    pulled = received(now.anchors, states, result.averaged) if run.header.algorithm.proximal else None
-    revision = None if fedlama is None else fedlama.revise(number, engine.plan, update.states, result)
+        after_j = spent_j + done.record.energy_j
+        accuracy += _accuracies(run, number, engine, "after-average", force, done.states, done.record.end_s, after_j)
+    done, broadcasts = _realigned(run, engine, number, done)
+    pulled = received(now.anchors, done.states, done.averaged) if run.header.algorithm.proximal else None
+    revision = None
+    if conduct.fedlama is not None:
+        revision = conduct.fedlama.revise(number, engine.plan, update.states, averaged)
     look = None
     if looks and course is not None:
-        records, found = (*now.rounds, record), (*now.accuracy, *accuracy)
-        look, revision = course.revise(SoFar(plan, records, found, now.ledger, entries, now.revisions, now.looks))
+        records, found = (*now.rounds, done.record), (*now.accuracy, *accuracy)
+        so_far = SoFar(plan, records, found, now.ledger, done.entries, now.revisions, now.looks)
+        look, revision = course.revise(so_far)
         if revision is not None and revision.notice_bits:
-            sent, clock_s = tell_devices(force.network, revision.notice_bits, number, clock_s)
-            entries, record = entries + sent, extended(record, sent, clock_s)
-    revisions = (revision,) if revision is not None and number < run.header.rounds else ()
+            done = done.then(*tell_devices(force.network, revision.notice_bits, number, done.clock_s))
     now.add(
-        record,
+        done.record,
         accuracy,
-        entries,
-        states,
-        clock_s,
-        revisions=revisions,
+        done.entries,
+        done.states,
+        done.clock_s,
+        revisions=(revision,) if revision is not None and number < run.header.rounds else (),
         broadcasts=broadcasts,
         looks=() if look is None else (look,),
         anchors=pulled,
-        further=realigner.state() if realigner else {},
+        further=run.realigner.state() if run.realigner else {},
     )
+
+
+def _fetched(run: Prepared, engine: RoundEngine, number: int, done: RoundResult) -> RoundResult:
+    """Return the round with the experts that devices fetch after it; nobody goes on until the last copy has come."""
+    fetching = run.header.fetching
+    if fetching is None or not fetching.due(number):
+        return done
+    found = fetch(engine.problem, fetching, engine.modules, done.states, number, float(done.clock_s.max()))
+    return replace(done, states=found.states).then(found.entries, np.full_like(done.clock_s, found.end_s))
+
+
+def _realigned(
+    run: Prepared, engine: RoundEngine, number: int, done: RoundResult
+) -> tuple[RoundResult, tuple[Broadcast, ...]]:
+    """Return the round with the realigned neurons that the cloud sends after it, and how many bits they are."""
+    realigner = run.realigner
+    if realigner is None or number % realigner.every or number >= run.header.rounds:
+        return done, ()
+    # Nobody is there to average with: nothing to realign by.
+    if ADAPTERS not in done.averaged:
+        return done, ()
+    data = realigner.message(done.states.of_device(done.averaged[ADAPTERS][0], ADAPTERS), number)
+    sent, clock_s = broadcast(engine, number, NAME, data, done.clock_s)
+    realigner.adopt(data)
+    return done.then(sent, clock_s), (Broadcast(round=number, bits=bytes_to_bit(len(data))),)
 
 
 def _mean_loss(update: LocalUpdate) -> dict[str, float]:

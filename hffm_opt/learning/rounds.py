@@ -7,7 +7,8 @@ before the uplink starts, and no event ends before every device of the cell has 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import fsum
 
 import numpy as np
 import torch
@@ -43,6 +44,17 @@ class RoundResult:
     entries: tuple[LedgerEntry, ...]
     clock_s: Floats
     averaged: Mapping[str, tuple[int, ...]]
+
+    def then(self, sent: tuple[LedgerEntry, ...], clock_s: Floats) -> RoundResult:
+        """Return the round with what was sent after its average, given the clocks [cells] afterwards."""
+        joules, bits = (fsum(getattr(entry, name) for entry in sent) for name in ("joules", "charged_bits"))
+        told = {
+            "end_s": float(clock_s.max()),
+            "energy_j": self.record.energy_j + joules,
+            "bits": self.record.bits + bits,
+        }
+        record = self.record.model_copy(update=told)
+        return replace(self, record=record, entries=self.entries + sent, clock_s=clock_s)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from hffm_opt.learning.data import federated_data
 from hffm_opt.learning.engines import Engines
 from hffm_opt.learning.execution import HOST, Execution
 from hffm_opt.learning.local import GROUP_SIZES
-from hffm_opt.learning.one_round import run_round
+from hffm_opt.learning.one_round import Conduct, run_round
 from hffm_opt.learning.prepare import Prepared, Room, algorithm_of, prepare
 from hffm_opt.learning.progressed import Progressed
 from hffm_opt.learning.weights import write_weights
@@ -144,7 +144,8 @@ def train_plan(
         heard = [*(follower.add for follower in followers), *([] if progress is None else [progress])]
         cycle = fedlama.cycle if fedlama else 1 << run.engine.top
         evaluated = evaluation_rounds(cycle, rounds, evaluate_every)
-        _run_rounds(run, now, engines, evaluated, after_only, heard, fedlama, course, kept, checkpoint_every, link)
+        conduct = Conduct(evaluated, after_only, fedlama, course, link)
+        _run_rounds(run, now, engines, conduct, heard, kept, checkpoint_every)
         link.leave(run, now.states)
         if directory is not None:
             names = [device.name for device in problem.scenario.devices]
@@ -186,14 +187,10 @@ def _run_rounds(
     run: Prepared,
     now: Progressed,
     engines: Engines,
-    evaluated: frozenset[int],
-    after_only: bool,
+    conduct: Conduct,
     heard: Sequence[Progress],
-    fedlama: FedLama | None,
-    course: Course | None,
     kept: Checkpoints | None,
     checkpoint_every: int,
-    link: Continued,
 ) -> None:
     """Run the rounds that are left; nothing of a round is kept before the round is complete."""
     if run.realigner is not None and now.further:
@@ -201,8 +198,7 @@ def _run_rounds(
     try:
         for number in range(now.number + 1, run.header.rounds + 1):
             plan = now.revisions[-1].plan if now.revisions else run.engine.plan
-            force = engines.at(number, plan)
-            run_round(run, now, number, force, number in evaluated, after_only, fedlama, course, plan, link)
+            run_round(run, now, number, engines.at(number, plan), plan, conduct)
             if kept is not None and number % checkpoint_every == 0:
                 kept.write(now)
             found = tuple(record for record in now.accuracy if record.round == number)

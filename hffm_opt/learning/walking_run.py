@@ -82,6 +82,16 @@ def train_walk(
         InputError: the plan is faulty or for another scenario, the modules are not those of the backbone, or training
             diverged.
         KeyboardInterrupt: interrupted before any round was complete.
+
+    Example:
+        >>> from hffm_opt.bench.overhead import with_samples
+        >>> from hffm_opt.problem.build import build_problem
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> from hffm_opt.solvers.walks import plan_walk
+        >>> problem = build_problem(with_samples(load_scenario("tiny"), 4, 4))
+        >>> run = train_walk(problem, plan_walk(problem), rounds=1, seed=0)
+        >>> run.trace.measured.bits == run.trace.predicted.bits
+        True
     """
     check_walk(problem, plan)
     _refuse(problem.scenario, rounds, evaluate_every)

@@ -30,7 +30,7 @@ from hffm_opt.learning.peft_layout import low_rank_pairs, write_peft
 from hffm_opt.learning.tensors import check_form, pack, unpack
 from hffm_opt.problem.radio import Floats
 from hffm_opt.scenario.model import Frozen, ModuleKind
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_bytes, write_text
+from hffm_opt.serial import dump_json, read_model, write_bytes, write_text
 from hffm_opt.trace.files import WEIGHTS
 from hffm_opt.trace.model import RunHeader
 from hffm_opt.trace.walks import WalkHeader
@@ -206,7 +206,7 @@ def load_weights(run: str | Path) -> Weights:
     path = folder / MANIFEST
     if not path.exists():
         raise _no_weights(Path(run))
-    manifest = validate(parse_text(read_text(path, "manifest"), str(path)), Manifest, "manifest", str(path))
+    manifest = read_model(path, Manifest, "manifest")
     mean, copies = {}, {}
     for name, files in manifest.modules.items():
         mean[name] = _read_copy(folder, files, files.mean)

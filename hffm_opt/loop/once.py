@@ -23,9 +23,7 @@ from hffm_opt.serial import (
     differences,
     dump_json,
     dump_yaml,
-    parse_text,
-    read_text,
-    validate,
+    read_model,
     write_text,
 )
 from hffm_opt.trace import Trace, write_trace
@@ -235,7 +233,7 @@ def _begun(directory: Path) -> Outcome:
     if not path.is_file():
         repair = "leave --resume out, or give another directory"
         raise InputError.one(str(directory), "there is no run to resume", repair)
-    return validate(parse_text(read_text(path, "outcome"), str(path)), Outcome, "outcome", str(path))
+    return read_model(path, Outcome, "outcome")
 
 
 def finished_run(directory: Path, rounds: int, seed: int, precision: str, algorithm: Algorithm) -> Run | None:

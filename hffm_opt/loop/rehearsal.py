@@ -32,6 +32,15 @@ def rehearse(plan: Plan, rounds: int, course: Course) -> Rehearsal:
         plan: the plan to begin with.
         rounds: how many rounds.
         course: the network, and who looks at the plan.
+
+    Example:
+        >>> import hffm_opt
+        >>> from hffm_opt.loop.static import StaticCourse
+        >>> from hffm_opt.problem.build import build_problem
+        >>> from hffm_opt.scenario.read import load_scenario
+        >>> plan = hffm_opt.plan("tiny", method="h-fedfm-2").plan
+        >>> rehearse(plan, 4, StaticCourse(build_problem(load_scenario("tiny")))).taught
+        4.0
     """
     met = CarriedRounds()
     records: list[RoundRecord] = []

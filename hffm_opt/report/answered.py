@@ -11,8 +11,7 @@ from hffm_opt.plan.inference.files import load_inference
 from hffm_opt.plan.inference.referee import check_inference_plan, with_exits_of
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.model import CLOUD
-from hffm_opt.scenario.read import parse_scenario
-from hffm_opt.serial import parse_text, read_text
+from hffm_opt.scenario.read import read_scenario
 from hffm_opt.trace.inference import (
     INFERENCE,
     LEDGER,
@@ -57,8 +56,7 @@ def read_answered(directory: Path) -> Answered:
         message = f"not complete answers: {', '.join(missing)} missing"
         repair = f"write them with: hffm infer SCENARIO --plan PLAN -o {directory}"
         raise InputError.one(str(directory), message, repair)
-    source = str(directory / SCENARIO)
-    scenario = parse_scenario(parse_text(read_text(directory / SCENARIO, "scenario"), source), source)
+    scenario = read_scenario(directory / SCENARIO)
     read = load_inference(directory / PLAN)
     outcome = read if isinstance(read, InferenceOutcome) else None
     plan = read.plan if isinstance(read, InferenceOutcome) else read

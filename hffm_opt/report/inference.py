@@ -10,6 +10,7 @@ from hffm_opt.plan.inference.network import Asked
 from hffm_opt.report import numbers
 from hffm_opt.report.answer_times import PART_NAMES, PARTS, mean_joules, mean_seconds
 from hffm_opt.report.answered import Answered
+from hffm_opt.report.costs import off
 from hffm_opt.report.figures.answer_bars import ANSWER_LOOKS, answer_bars
 from hffm_opt.report.figures.chain import Lane, Message, Piece, chain_figure
 from hffm_opt.report.lead import Lead, Tile
@@ -121,22 +122,18 @@ def _row(found: ClassResult) -> AnswerRow:
         latency=(
             numbers.seconds(measured.latency_s),
             numbers.seconds(told.latency_s),
-            numbers.difference(_relative(told.latency_s, measured.latency_s)),
+            off(told.latency_s, measured.latency_s),
         ),
         energy=(
             numbers.joules(measured.energy_j),
             numbers.joules(told.energy_j),
-            numbers.difference(_relative(told.energy_j, measured.energy_j)),
+            off(told.energy_j, measured.energy_j),
         ),
     )
 
 
 def _seconds(value: float) -> str:
     return numbers.seconds(value) if value else "—"
-
-
-def _relative(told: float, found: float) -> float:
-    return (found - told) / told if told else found
 
 
 def _proof(answered: Answered) -> tuple[str, str]:

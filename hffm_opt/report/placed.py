@@ -8,7 +8,7 @@ from pathlib import Path
 from hffm_opt.errors import InputError
 from hffm_opt.plan.placement import PlacementPlan
 from hffm_opt.report.run import Run
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.serial import read_model
 from hffm_opt.trace.files import PLACEMENT
 
 
@@ -29,7 +29,7 @@ def read_placed(directory: Path, run: Run) -> Placed | None:
     path = directory / PLACEMENT
     if not path.is_file():
         return None
-    plan = validate(parse_text(read_text(path, "placement"), str(path)), PlacementPlan, "placement", str(path))
+    plan = read_model(path, PlacementPlan, "placement")
     scenario = run.problem.scenario
     unplaced = tuple(device.model_copy(update={"experts": None}) for device in scenario.devices)
     kept = {device.name: set(device.experts or ()) for device in scenario.devices}

@@ -11,7 +11,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.measurement.model import Costs
 from hffm_opt.plan.module_relaying import RelayingPlan
 from hffm_opt.report.run import Run, read_run
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.serial import read_model
 from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingCosts, RelayingTrace
 
 
@@ -69,11 +69,10 @@ def _one_after_another(runs: Sequence[Run], relayings: Sequence[RelayingTrace]) 
 
 def _read_event(part: Path, run: Run) -> tuple[RelayingPlan | None, RelayingTrace]:
     path, planned = part / RELAYING, part / RELAYING_PLAN
-    trace = validate(parse_text(read_text(path, "relaying"), str(path)), RelayingTrace, "relaying", str(path))
+    trace = read_model(path, RelayingTrace, "relaying")
     if not planned.is_file():
         return None, trace
-    read = parse_text(read_text(planned, "plan"), str(planned))
-    plan = validate(read, RelayingPlan, "relaying plan", str(planned))
+    plan = read_model(planned, RelayingPlan, "relaying plan")
     meant = [(t.device, t.module, t.source) for t in plan.transfers if t.source is not None]
     done = [(copy.device, copy.module, copy.source) for copy in trace.copies]
     told = (run.measurement.fingerprint, trace.round, trace.method, done)

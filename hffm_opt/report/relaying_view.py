@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hffm_opt.plan.module_relaying import ModuleTransfer
 from hffm_opt.report import numbers
+from hffm_opt.report.costs import CostRow, cost_rows
 from hffm_opt.report.figures.copies import CopyHop, copies_map
 from hffm_opt.report.groups import ModuleGroup, grouped
 from hffm_opt.report.lead import Lead, Tile
@@ -17,6 +18,7 @@ from hffm_opt.scenario.model import CLOUD
 from hffm_opt.trace.ledger import LedgerEntry
 
 _UNIT = "which weighs seconds until the last copy has come, joules and misfit"
+_COSTS = ("Until the last copy has come", "Energy", "Data moved, over all hops")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class RelayingView:
     verdict: str
     proof: str
     rows: tuple[CopyRow, ...]
-    costs: tuple[tuple[str, str, str, str], ...]
+    costs: tuple[CostRow, ...]
     groups: tuple[ModuleGroup, ...]
     drawing: Drawing | None
     lead: Lead
@@ -67,7 +69,6 @@ def relaying_view(event: Relaying, identity: str, several: bool) -> RelayingView
         receivers = {copy.device for copy in event.trace.copies}
         drawing = copies_map(problem, shown, receivers, groups, "copies of modules", f"{identity}-map")
     verdict, proof = _proof(event)
-    costs = event.trace
     return RelayingView(
         round=event.trace.round,
         label=event.name if several else "",
@@ -75,14 +76,7 @@ def relaying_view(event: Relaying, identity: str, several: bool) -> RelayingView
         verdict=verdict,
         proof=proof,
         rows=tuple(_rows(event, carried)),
-        costs=tuple(
-            (name, show(told), show(found), numbers.difference(_relative(told, found)))
-            for name, show, told, found in (
-                ("Until the last copy has come", numbers.seconds, costs.predicted.latency_s, costs.measured.latency_s),
-                ("Energy", numbers.joules, costs.predicted.energy_j, costs.measured.energy_j),
-                ("Data moved, over all hops", numbers.megabytes, costs.predicted.bits, costs.measured.bits),
-            )
-        ),
+        costs=cost_rows(event.trace.predicted, event.trace.measured, _COSTS),
         groups=groups,
         drawing=drawing,
         lead=_lead(event),
@@ -134,10 +128,6 @@ def _proof(event: Relaying) -> tuple[str, str]:
     if event.plan is None:
         return "No certificate kept", "An earlier version of the package ran this, and kept no plan of the copies."
     return proof_words(event.plan, _UNIT, "choice of holders and paths")
-
-
-def _relative(told: float, found: float) -> float:
-    return (found - told) / told if told else found
 
 
 def _lead(event: Relaying) -> Lead:

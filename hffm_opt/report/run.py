@@ -14,8 +14,8 @@ from hffm_opt.plan.referee import Evaluation, evaluate_plan
 from hffm_opt.plan.serving import problem_for
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
-from hffm_opt.scenario.read import parse_scenario
-from hffm_opt.serial import ModelT, parse_text, read_text, validate
+from hffm_opt.scenario.read import read_scenario
+from hffm_opt.serial import read_model
 from hffm_opt.trace.files import LEDGER, read_trace
 from hffm_opt.trace.metrics import METRICS, TRACE
 from hffm_opt.trace.model import Trace
@@ -59,10 +59,10 @@ def read_run(directory: Path) -> Run:
             f"not a complete run: {', '.join(missing)} missing" if directory.is_dir() else "there is no such directory",
             f"write one with: hffm train SCENARIO --rounds N -o {directory}",
         )
-    scenario = parse_scenario(_parsed(directory / SCENARIO, "scenario"), str(directory / SCENARIO))
-    plan = _read(directory / PLAN, Plan, "plan")
-    outcome = _read(directory / OUTCOME, Outcome, "outcome")
-    measurement = _read(directory / MEASUREMENT, Measurement, "measurement")
+    scenario = read_scenario(directory / SCENARIO)
+    plan = read_model(directory / PLAN, Plan, "plan")
+    outcome = read_model(directory / OUTCOME, Outcome, "outcome")
+    measurement = read_model(directory / MEASUREMENT, Measurement, "measurement")
     trace = read_trace(directory)
     problem = problem_for(build_problem(scenario), plan)
     findings = list(_strangers(directory, problem, plan, outcome, trace, measurement))
@@ -70,14 +70,6 @@ def read_run(directory: Path) -> Run:
         raise InputError(findings)
     evaluation = evaluate_plan(problem, plan)
     return Run(directory.resolve().name, problem, plan, outcome, trace, measurement, evaluation)
-
-
-def _read(path: Path, model: type[ModelT], what: str) -> ModelT:
-    return validate(_parsed(path, what), model, what, str(path))
-
-
-def _parsed(path: Path, what: str) -> object:
-    return parse_text(read_text(path, what), str(path))
 
 
 def _strangers(

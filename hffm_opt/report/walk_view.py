@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hffm_opt.plan.walks import Island
 from hffm_opt.report import numbers
+from hffm_opt.report.costs import CostRow, cost_rows
 from hffm_opt.report.figures.series import Series, series
 from hffm_opt.report.figures.walks import MOST_DEVICES, chain_map, visit_bars, walk_curve
 from hffm_opt.report.lead import Lead, Tile
@@ -41,7 +42,7 @@ class WalkView:
     left_out: int
     lone: str
     counts: tuple[tuple[str, str], ...]
-    costs: tuple[tuple[str, str, str, str], ...]
+    costs: tuple[CostRow, ...]
     lead: Lead
     figures: tuple[tuple[str, Drawing], ...]
     provenance: tuple[tuple[str, str], ...]
@@ -76,7 +77,7 @@ def walk_view(walked: Walked, identity: str, several: bool) -> WalkView:
         left_out=len(several_devices) - len(shown),
         lone=", ".join(island.devices[0] for island in plan.islands if len(island.devices) == 1),
         counts=tuple(_counts(walked)),
-        costs=tuple(_costs(walked)),
+        costs=cost_rows(trace.predicted, trace.measured),
         lead=_lead(walked),
         figures=tuple((f"walks-{name}{end}", drawing) for name, drawing in figures),
         provenance=tuple(_provenance(walked)),
@@ -135,17 +136,6 @@ def _counts(walked: Walked) -> Iterator[tuple[str, str]]:
     rounds = max(1, len(walked.trace.rounds))
     trained = sum(len(record.trained) for record in walked.trace.rounds) / rounds
     yield "Devices that train in a round", f"{numbers.number(trained)} of {len(walked.problem.scenario.devices)}"
-
-
-def _costs(walked: Walked) -> Iterator[tuple[str, str, str, str]]:
-    told, found = walked.trace.predicted, walked.trace.measured
-    for name, show, key in (
-        ("Simulated time", numbers.seconds, "latency_s"),
-        ("Energy", numbers.joules, "energy_j"),
-        ("Data moved", numbers.megabytes, "bits"),
-    ):
-        a, b = getattr(told, key), getattr(found, key)
-        yield name, show(a), show(b), numbers.difference((b - a) / a if a else b)
 
 
 def _lead(walked: Walked) -> Lead:

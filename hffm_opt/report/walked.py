@@ -11,8 +11,8 @@ from hffm_opt.plan.walks import WalkPlan
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.report.run import SCENARIO
-from hffm_opt.scenario.read import parse_scenario
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.scenario.read import read_scenario
+from hffm_opt.serial import read_model
 from hffm_opt.trace.files import LEDGER
 from hffm_opt.trace.walks import WALK, WALK_TRACE, WalkTrace, read_walk_trace
 
@@ -40,10 +40,8 @@ def read_walked(directory: Path) -> Walked:
         message = f"not a complete training by walks: {', '.join(missing)} missing"
         repair = f"write one with: hffm train SCENARIO --walk fastest-mixing -o {directory}"
         raise InputError.one(str(directory), message, repair)
-    source = str(directory / SCENARIO)
-    problem = build_problem(parse_scenario(parse_text(read_text(directory / SCENARIO, "scenario"), source), source))
-    source = str(directory / WALK)
-    plan = validate(parse_text(read_text(directory / WALK, "plan"), source), WalkPlan, "plan of walks", source)
+    problem = build_problem(read_scenario(directory / SCENARIO))
+    plan = read_model(directory / WALK, WalkPlan, "plan of walks")
     trace = read_walk_trace(directory)
     told = (problem.fingerprint, plan.method)
     same = {

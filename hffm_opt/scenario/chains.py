@@ -15,10 +15,9 @@ from pydantic import Field, model_validator
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.frozen import Frozen
 from hffm_opt.scenario.parts import Parts
+from hffm_opt.scenario.ranges import Bits, Flop
 from hffm_opt.serial import validate
 
-Flop = Annotated[float, Field(ge=0, le=1e21)]
-Bits = Annotated[int, Field(ge=0, le=10**15)]
 Blocks = dict[str, Bits]
 """Weights that a node must hold, by name; nodes hold a block once, however many chains use it."""
 

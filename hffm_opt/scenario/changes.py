@@ -12,9 +12,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from hffm_opt.scenario.frozen import Frozen
+from hffm_opt.scenario.ranges import Name
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$"
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=NAME)]
 Round = Annotated[int, Field(ge=1)]
 Kind = Literal["fade", "fail", "slow", "leave"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

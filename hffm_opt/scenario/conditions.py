@@ -11,10 +11,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hffm_opt.scenario.changes import Change, Fade, Fail, Join, Name, Slow
+from hffm_opt.scenario.changes import Change, Fade, Fail, Join, Slow
 from hffm_opt.scenario.drawn import drawn_changes
 from hffm_opt.scenario.frozen import Frozen
-from hffm_opt.scenario.model import Device, LinkGain, Radio, Scenario
+from hffm_opt.scenario.model import Device, LinkGain, Name, Radio, Scenario
 from hffm_opt.seeds import derive_entropy
 from hffm_opt.units import db_to_linear
 

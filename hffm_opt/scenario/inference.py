@@ -12,6 +12,7 @@ from pydantic import Field
 from hffm_opt.errors import Finding
 from hffm_opt.scenario.chains import Chain
 from hffm_opt.scenario.frozen import Frozen
+from hffm_opt.scenario.ranges import Weight
 
 if TYPE_CHECKING:
     from hffm_opt.scenario.model import Scenario
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Speed = Annotated[float, Field(ge=1.0, le=1e21)]
 Memory = Annotated[float, Field(gt=0, le=1e18)] | None
-Weight = Annotated[float, Field(ge=0, le=1e12)]
 MOST_EXITS = 3
 
 

@@ -16,6 +16,33 @@ from hffm_opt.scenario.frozen import Frozen as Frozen
 from hffm_opt.scenario.inference import Inference
 from hffm_opt.scenario.learning_curve import LearningCurve
 from hffm_opt.scenario.parts import Parts
+from hffm_opt.scenario.physics import LinkFading as LinkFading
+from hffm_opt.scenario.physics import LinkGain as LinkGain
+from hffm_opt.scenario.physics import LogDistance as LogDistance
+from hffm_opt.scenario.physics import Physics as Physics
+from hffm_opt.scenario.physics import Radio as Radio
+from hffm_opt.scenario.physics import ReferenceArithmetic as ReferenceArithmetic
+from hffm_opt.scenario.physics import Tr38901 as Tr38901
+from hffm_opt.scenario.ranges import MOST_WEIGHT as MOST_WEIGHT
+from hffm_opt.scenario.ranges import NAME_PATTERN as NAME_PATTERN
+from hffm_opt.scenario.ranges import (
+    Bandwidth,
+    Bits,
+    Coordinate,
+    Delay,
+    Divergence,
+    Flop,
+    GivenPower,
+    Hertz,
+    Limit,
+    LinkRate,
+    NonNegative,
+    Power,
+    Samples,
+    Weight,
+)
+from hffm_opt.scenario.ranges import Name as Name
+from hffm_opt.scenario.ranges import Positive as Positive
 from hffm_opt.scenario.requests import Requests
 from hffm_opt.scenario.specialise import Specialise
 from hffm_opt.scenario.walks import Walks
@@ -25,75 +52,8 @@ OUTSIDE_PLANS = ("changes", "inference", "requests", "specialise", "walks")
 """Sections on which the cost of a training plan does not depend."""
 OPTIONAL_SECTIONS = ("radio", *OUTSIDE_PLANS)
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-# Beyond these, which no network reaches, figures overflow or vanish in floating point, and a proof would rest on them.
-Bandwidth = Annotated[float, Field(ge=1.0, le=1e12)]
-Power = Annotated[float, Field(gt=0, le=1e6)]
-GivenPower = Annotated[float, Field(ge=0, le=1e6)]
-Coordinate = Annotated[float, Field(ge=-2e7, le=2e7)]
-Delay = Annotated[float, Field(ge=0, le=1e6)]
-LinkRate = Annotated[float, Field(ge=1.0, le=1e15)]
-Decibels = Annotated[float, Field(ge=-400.0, le=400.0)]
-Hertz = Annotated[float, Field(ge=1.0, le=1e12)]
-MOST_WEIGHT = 1e12
-Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
-Divergence = Annotated[float, Field(ge=0, le=1e9)]
-Flop = Annotated[float, Field(ge=0, le=1e21)]
-Samples = Annotated[int, Field(ge=0, le=10_000_000)]
-Bits = Annotated[int, Field(ge=0, le=10**15)]
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$"
-Limit = Annotated[int, Field(ge=1)] | None
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=NAME_PATTERN)]
 ModuleKind = Literal["encoder", "prompt", "router", "expert", "adapter", "head", "backbone"]
 DataFormat = Literal["gqa", "vqa-v2", "vqa-cp-v2", "aqua", "vizwiz"]
-
-
-class LogDistance(Frozen):
-    """Log-distance law: loss in dB = ``loss_at_1m_db + 10 exponent log10(distance)``."""
-
-    law: Literal["log-distance"] = "log-distance"
-    loss_at_1m_db: Decibels = 30.0
-    exponent: Annotated[float, Field(gt=0, le=10.0)] = 3.0
-
-
-class Tr38901(Frozen):
-    """3GPP TR 38.901 table 7.4.1-1, urban macro (``uma``) or street canyon (``umi``), with or without line of sight."""
-
-    law: Literal["uma-los", "uma-nlos", "umi-los", "umi-nlos"]
-    carrier_hz: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
-    edge_height_m: Annotated[float, Field(ge=1.5)] = 25.0
-    device_height_m: Annotated[float, Field(ge=1.5, le=22.5)] = 1.5
-
-
-class ReferenceArithmetic(Frozen):
-    """The published case study's own way of counting (see the page on model validation)."""
-
-    noise_offset_db: Decibels = -30.0
-    uplink_charged_power_w: Power = 0.6
-    d2d_charged_power_w: Power = 0.6
-    collection_rounds: Annotated[int, Field(ge=2, le=1_000_000)] = 200
-
-
-class Physics(Frozen):
-    """Radio and accounting rules. ``reference`` counts as published, ``si`` counts correctly and completely.
-
-    ``sharing`` says for each band whether the bandwidth stated at the edge is every link's own (``dedicated``) or one
-    budget that all links of the cell share in a phase (``shared``). ``allocation: fixed`` holds bandwidth, power and
-    CPU frequency at their stated values; ``optimised`` lets the plan choose them within budgets and caps.
-    """
-
-    profile: Literal["reference", "si"]
-    path_loss: Annotated[LogDistance | Tr38901, Field(discriminator="law")] = LogDistance()
-    d2d_path_loss: Annotated[LogDistance | Tr38901, Field(discriminator="law")] = LogDistance()
-    noise_dbm_per_hz: Decibels = -174.0
-    fading: Literal["none", "rayleigh"] = "none"
-    uplink_sharing: Literal["dedicated", "shared"] = "shared"
-    downlink_sharing: Literal["dedicated", "shared"] = "shared"
-    d2d_sharing: Literal["dedicated", "shared"] = "shared"
-    d2d_range_m: Positive | None = None
-    allocation: Literal["fixed", "optimised"] = "optimised"
-    reference: ReferenceArithmetic | None = None
 
 
 class DirectLink(Frozen):
@@ -146,29 +106,6 @@ class Device(Frozen):
     modalities: tuple[Name, ...] = ("image", "text")
     experts: tuple[Name, ...] | None = None
     samples: dict[Name, Samples]
-
-
-class LinkFading(Frozen):
-    """The fading power ``|h|^2`` of one directed link, as a factor on its path gain."""
-
-    source: Name
-    target: Name
-    fading: Annotated[float, Field(ge=1e-30, le=1e30)]
-
-
-class LinkGain(Frozen):
-    """A factor on the gain of one directed link; 0 is no link."""
-
-    source: Name
-    target: Name
-    factor: Annotated[float, Field(ge=0, le=1e30)]
-
-
-class Radio(Frozen):
-    """How links differ from what path loss and fading make them: factors on gains, and the seed of a round's fading."""
-
-    gains: tuple[LinkGain, ...] = ()
-    draw: Annotated[int, Field(ge=0)] | None = None
 
 
 class Module(Frozen):

@@ -54,8 +54,16 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
             "there is no built-in scenario and no file of this name",
             f"{hint}built in: {', '.join(BUILTINS)}, random-SEED",
         )
-    scenario = parse_scenario(parse_text(read_text(path, "scenario"), text), text)
-    return anchor_sources(scenario, path.resolve().parent)
+    return anchor_sources(read_scenario(path), path.resolve().parent)
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario from a file; relative paths in it stay as they are.
+
+    Raises:
+        InputError: missing file, broken YAML or JSON, or a bad scenario; all faults at once.
+    """
+    return parse_scenario(parse_text(read_text(path, "scenario"), str(path)), str(path))
 
 
 def read_checked(name_or_path: str | Path) -> tuple[Scenario | None, tuple[Finding, ...]]:

@@ -20,7 +20,7 @@ DEFAULT_GAP = 1e-4
 
 def method_names(inference: InferenceProblem) -> tuple[str, ...]:
     """Return the names of all methods for a problem; splits depend on its chains."""
-    from hffm_opt.solvers.heuristics.placements.fixed import fixed_rules
+    from hffm_opt.solvers.heuristics.chains.fixed import fixed_rules
 
     return (OPTIMAL, GREEDY, *fixed_rules(inference))
 
@@ -49,8 +49,8 @@ def place_inference(
         InfeasibleError: ``optimal``: proven that no placement keeps the limits.
         LimitReachedError: ``optimal``: the limit came before any placement.
     """
-    from hffm_opt.solvers.heuristics.placements.fixed import fixed_rules
-    from hffm_opt.solvers.heuristics.placements.greedy import greedy
+    from hffm_opt.solvers.heuristics.chains.fixed import fixed_rules
+    from hffm_opt.solvers.heuristics.chains.greedy import greedy
 
     weights = weights or (inference.section.latency_weight, inference.section.energy_weight)
     started, bound, reason, limited = time.perf_counter(), None, "heuristic: no proof sought", False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
@@ -154,6 +154,24 @@ def _too_late(relaying: RelayingProblem, engine: str, time_limit_s: float) -> Hf
     return InfeasibleError.one(where, message, repair)
 
 
+def _transfers(relaying: RelayingProblem, routes: Sequence[Route]) -> Iterator[ModuleTransfer]:
+    """Yield every transfer along its route, with the time of the links given out."""
+    nodes = relaying.network.nodes
+    for wanted, route, given in zip(relaying.wanted, routes, shares(relaying, routes), strict=True):
+        names = [nodes[v] for v in route.nodes]
+        hops = [
+            RelayHop(source=source, target=target, share=share)
+            for (source, target), share in zip(pairwise(names), given, strict=True)
+        ]
+        yield ModuleTransfer(
+            device=nodes[wanted.device],
+            module=wanted.module,
+            source=names[0] if names else None,
+            hops=tuple(hops),
+            misfit=misfit_of(wanted, route.nodes[0]) if route.nodes else None,
+        )
+
+
 def _certified(
     relaying: RelayingProblem,
     training: Plan,
@@ -164,24 +182,8 @@ def _certified(
     seconds: float,
     gap: float,
 ) -> RelayingPlan:
-    """Give out the time of the links, and let the referee judge."""
-    network, problem = relaying.network, relaying.problem
-    transfers = []
-    for wanted, route, given in zip(relaying.wanted, routes, shares(relaying, routes), strict=True):
-        names = [network.nodes[v] for v in route.nodes]
-        hops = [
-            RelayHop(source=source, target=target, share=share)
-            for (source, target), share in zip(pairwise(names), given, strict=True)
-        ]
-        transfers.append(
-            ModuleTransfer(
-                device=network.nodes[wanted.device],
-                module=wanted.module,
-                source=names[0] if names else None,
-                hops=tuple(hops),
-                misfit=misfit_of(wanted, route.nodes[0]) if route.nodes else None,
-            )
-        )
+    """Let the referee judge routes, and return the plan with its certificate."""
+    problem, transfers = relaying.problem, tuple(_transfers(relaying, routes))
     told = RelayingPlan(
         scenario=ScenarioReference.of(problem),
         requests=requests_fingerprint(problem.scenario),
@@ -197,7 +199,7 @@ def _certified(
         latency_s=0.0,
         energy_j=0.0,
         misfit=0.0,
-        transfers=tuple(transfers),
+        transfers=transfers,
     )
     cost = evaluate_relaying(problem, told, training)
     value = (

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-
-import numpy as np
+from collections.abc import Callable
 
 from hffm_opt.errors import InfeasibleError, InputError, LimitReachedError
-from hffm_opt.plan.fetching import Fetch
 from hffm_opt.plan.model import ScenarioReference
-from hffm_opt.plan.placement import PlacementPlan, PlacementProblem, evaluate_placement
+from hffm_opt.plan.placement import PlacementPlan, PlacementProblem
+from hffm_opt.plan.placement_referee import evaluate_placement
 from hffm_opt.problem.model import Bools
-from hffm_opt.seeds import derive
 from hffm_opt.solvers.certificate import certified
 from hffm_opt.solvers.engines.highs_outcome import Status
 from hffm_opt.solvers.engines.pyomo_engine import solve_model
-from hffm_opt.solvers.formulations.placement import Placed, build, read
+from hffm_opt.solvers.formulations.placement import Hosting, build, read
+from hffm_opt.solvers.heuristics.experts.everyone import everyone
+from hffm_opt.solvers.heuristics.experts.random_specialists import random_specialists
+from hffm_opt.solvers.heuristics.experts.served import served_by
 
 GAP = 1e-3
 """The relative gap at which ``optimal`` stops by default."""
@@ -24,6 +25,10 @@ PLACEMENT_METHODS = {
     "optimal": "best placement with a proven bound",
     "everyone": "every device trains every expert that it uses",
     "random-specialists": "every device trains experts drawn at random, as many as fit",
+}
+_RULES: dict[str, Callable[[PlacementProblem, int], Bools]] = {
+    "everyone": everyone,
+    "random-specialists": random_specialists,
 }
 
 
@@ -48,9 +53,12 @@ def plan_placement(
 
     Raises:
         InputError: no such method.
-        InfeasibleError: no placement keeps the limits.
+        InfeasibleError: no placement keeps the limits, or a rule leaves a device without an expert that it uses.
         LimitReachedError: the time limit came before any.
     """
+    if method not in PLACEMENT_METHODS:
+        repair = f"use one of: {', '.join(PLACEMENT_METHODS)}"
+        raise InputError.one("--method", f"no method of placement is named '{method}'", repair)
     began = time.perf_counter()
     bound, reason = None, "heuristic: no proof sought"
     if method == "optimal":
@@ -62,55 +70,15 @@ def plan_placement(
         if not math.isfinite(outcome.objective):
             raise LimitReachedError.one("--time-limit", f"nothing was found: {outcome.stop_reason}", "allow more time")
         placed, bound, reason = read(program), outcome.bound, str(outcome.stop_reason)
-    elif method == "everyone":
-        placed = served_by(placing, placing.uses.copy())
-    elif method == "random-specialists":
-        placed = served_by(placing, _drawn(placing, seed))
     else:
-        repair = f"use one of: {', '.join(PLACEMENT_METHODS)}"
-        raise InputError.one("--method", f"no method of placement is named '{method}'", repair)
+        placed = served_by(placing, _RULES[method](placing, seed))
     return _certified(placing, method, placed, bound, reason, time.perf_counter() - began, gap)
-
-
-def served_by(placing: PlacementProblem, hosted: Bools) -> Placed:
-    """Return the placement in which given devices [U, M] host, and everybody else fetches what is cheapest for it."""
-    nodes, settings = placing.nodes, placing.settings
-    fetches = []
-    absent = np.argwhere(np.logical_and(placing.uses, np.logical_not(hosted)))
-    for u, m in absent.tolist():
-        cost = np.full(placing.devices, np.inf)
-        fit = settings.misfit_weight * placing.misfit[hosted[:, m], u]
-        cost[hosted[:, m]] = placing.price[m, : placing.devices, u][hosted[:, m]] / settings.fetch_rounds + fit
-        if not np.isfinite(cost).any():
-            message = f"'{placing.experts[m]}' is hosted by nobody who reaches {nodes[u]}"
-            raise InfeasibleError.one("specialise", message, "let another device host it: --method optimal")
-        fetches.append(Fetch(device=nodes[u], module=placing.experts[m], host=nodes[int(np.argmin(cost))]))
-    hosts = {name: tuple(nodes[h] for h in np.flatnonzero(hosted[:, m])) for m, name in enumerate(placing.experts)}
-    return hosts, (), tuple(fetches)
-
-
-def _drawn(placing: PlacementProblem, seed: int) -> Bools:
-    """Return hosts [U, M] drawn at random within all limits; whoever comes last takes what nobody has yet."""
-    rng = derive(seed, "random specialists")
-    count = len(placing.experts)
-    hosted: Bools = np.zeros((placing.devices, count), dtype=bool)
-    most = placing.settings.experts_per_device or count
-    time_s = placing.settings.max_train_s or math.inf
-    for u in rng.permutation(np.flatnonzero(placing.uses.any(axis=1))).tolist():
-        missing = np.asarray(hosted.sum(axis=0) == 0)
-        order = sorted(rng.permutation(np.flatnonzero(placing.uses[u])).tolist(), key=lambda m: not missing[m])
-        for m in order:
-            wanted = hosted[u] | (np.arange(count) == m)
-            fits = placing.bits @ wanted <= placing.room[u] and placing.base_s[u] + placing.time_s[u] @ wanted <= time_s
-            if wanted.sum() <= most and fits:
-                hosted[u] = wanted
-    return hosted
 
 
 def _certified(
     placing: PlacementProblem,
     method: str,
-    placed: Placed,
+    placed: Hosting,
     bound: float | None,
     reason: str,
     seconds: float,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, read_model, read_text, validate, write_text
 from hffm_opt.trace.ledger import Ledger, LedgerEntry
 from hffm_opt.trace.metrics import METRICS, METRICS_TABLE, TRACE, metrics_lines, metrics_table
 from hffm_opt.trace.model import Broadcast, Look, Revision, RunHeader, Trace
@@ -49,7 +49,7 @@ def write_trace(trace: Trace, directory: Path) -> Path:
     index = _Index(
         format=trace.format,
         header=trace.header,
-        sha256={name: _digest(text) for name, text in texts.items()},
+        sha256={name: text_digest(text) for name, text in texts.items()},
         revisions=trace.revisions,
         broadcasts=trace.broadcasts,
         looks=trace.looks,
@@ -65,12 +65,12 @@ def read_trace(directory: Path) -> Trace:
         InputError: a file is missing, damaged, or from another run than its neighbours.
     """
     path = directory / TRACE
-    index = validate(parse_text(read_text(path, "trace"), str(path)), _Index, "trace", str(path))
+    index = read_model(path, _Index, "trace")
     # Runs of earlier versions have no table of metrics.
     names = (METRICS, LEDGER, *([METRICS_TABLE] if METRICS_TABLE in index.sha256 else []))
     texts = {name: read_text(directory / name, "trace") for name in names}
     for name, text in texts.items():
-        if _digest(text) != index.sha256.get(name):
+        if text_digest(text) != index.sha256.get(name):
             raise InputError.one(str(directory / name), f"it is not the file that {TRACE} belongs to", "run anew")
     records: dict[str, list[Any]] = {"round": [], "accuracy": []}
     for record in map(json.loads, texts[METRICS].splitlines()):
@@ -88,7 +88,8 @@ def read_trace(directory: Path) -> Trace:
     return validate(data, Trace, "trace", str(directory))
 
 
-def _digest(text: str) -> str:
+def text_digest(text: str) -> str:
+    """Return the SHA-256 (hex) by which an index knows the file beside it."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

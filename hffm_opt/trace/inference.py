@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -13,11 +12,11 @@ from pydantic import Field
 from hffm_opt.errors import InputError
 from hffm_opt.plan.model import ScenarioReference
 from hffm_opt.scenario.model import Frozen
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
+from hffm_opt.serial import dump_json, read_model, read_text, write_text
+from hffm_opt.trace.files import text_digest
+from hffm_opt.trace.model import Amount, Share
 from hffm_opt.trace.provenance import Provenance
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 INFERENCE, LEDGER, SCENARIO, PLAN = "inference.json", "ledger.csv", "scenario.yaml", "plan.json"
 """What a directory of answers holds; the plan has its certificate, if it was given with one."""
@@ -95,11 +94,6 @@ def ledger_text(entries: list[InferenceEntry]) -> str:
     return stream.getvalue()
 
 
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text (hex)."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def write_inference(trace: InferenceTrace, entries: list[InferenceEntry], directory: Path) -> Path:
     """Write ``ledger.csv`` and then ``inference.json`` to a directory; return the latter's path."""
     write_text(directory / LEDGER, ledger_text(entries))
@@ -114,7 +108,7 @@ def read_inference(directory: Path) -> tuple[InferenceTrace, list[InferenceEntry
         InputError: a file is missing or damaged, or the ledger is of another run.
     """
     path = directory / INFERENCE
-    trace = validate(parse_text(read_text(path, "trace"), str(path)), InferenceTrace, "trace of inference", str(path))
+    trace = read_model(path, InferenceTrace, "trace of inference")
     text = read_text(directory / LEDGER, "ledger")
     if text_digest(text) != trace.ledger:
         message = f"it is not the file that {INFERENCE} belongs to"

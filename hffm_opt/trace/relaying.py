@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from hffm_opt.scenario.model import Frozen
 from hffm_opt.trace.ledger import Ledger
+from hffm_opt.trace.model import Amount, Number
 
-Amount = Annotated[float, Field(ge=0)]
 RELAYING, RELAYING_PLAN = "relaying.json", "relaying-plan.json"
 """In the directory of the phase that a relaying ended: what it did, and what had been planned."""
 
@@ -36,7 +34,7 @@ class RelayingTrace(Frozen):
     """One event of module relaying, after round ``round``; clocks start at 0 with the event."""
 
     format: Literal["hffm-relaying-trace/1"] = "hffm-relaying-trace/1"
-    round: Annotated[int, Field(ge=1)]
+    round: Number
     method: str
     copies: tuple[CopyRecord, ...]
     predicted: RelayingCosts

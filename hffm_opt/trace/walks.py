@@ -5,7 +5,6 @@ In a run directory: ``walk.json`` (the plan), ``walk-trace.json`` and ``ledger.c
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +12,8 @@ from pydantic import Field
 
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen, Name
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_text
-from hffm_opt.trace.files import LEDGER, ledger_columns, ledger_text
+from hffm_opt.serial import dump_json, read_model, read_text, validate, write_text
+from hffm_opt.trace.files import LEDGER, ledger_columns, ledger_text, text_digest
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import Amount, Number, Share
 from hffm_opt.trace.provenance import Provenance
@@ -167,7 +166,7 @@ def write_walk_trace(trace: WalkTrace, directory: Path) -> Path:
     text = ledger_text(trace.ledger)
     write_text(directory / LEDGER, text)
     parts = {name: getattr(trace, name) for name in WalkTrace.model_fields if name != "ledger"}
-    write_text(directory / WALK_TRACE, dump_json(_Index(**parts, sha256={LEDGER: _digest(text)})))
+    write_text(directory / WALK_TRACE, dump_json(_Index(**parts, sha256={LEDGER: text_digest(text)})))
     return directory / WALK_TRACE
 
 
@@ -178,14 +177,10 @@ def read_walk_trace(directory: Path) -> WalkTrace:
         InputError: a file is missing, damaged, or from another run than its neighbour.
     """
     path = directory / WALK_TRACE
-    index = validate(parse_text(read_text(path, "trace of walks"), str(path)), _Index, "trace of walks", str(path))
+    index = read_model(path, _Index, "trace of walks")
     text = read_text(directory / LEDGER, "ledger")
-    if _digest(text) != index.sha256.get(LEDGER):
+    if text_digest(text) != index.sha256.get(LEDGER):
         message = f"it is not the file that {WALK_TRACE} belongs to"
         raise InputError.one(str(directory / LEDGER), message, "run anew")
     data = index.model_dump(mode="json", exclude={"sha256"}) | {"ledger": ledger_columns(text)}
     return validate(data, WalkTrace, "trace of walks", str(directory))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -26,7 +26,7 @@ from hffm_opt.learning.baselines.realign import (
     adapted_states,
     check_rounds,
 )
-from hffm_opt.learning.broadcast import broadcast, extended
+from hffm_opt.learning.broadcast import broadcast
 from hffm_opt.learning.execution import Execution
 from hffm_opt.learning.modules import build_modules
 from hffm_opt.learning.modules.adapters import adapt
@@ -159,15 +159,14 @@ def test_broadcasts_are_charged_as_predicted(method: str) -> None:
     data, entries, records = b"x" * 12345, [], []
     for number in range(1, 6):
         result = engine.average(number, train_by_name(problem, states, number), clock_s)
-        states, clock_s, record = result.states, result.clock_s, result.record
-        entries += result.entries
         if number in (2, 4):
-            sent, clock_s = broadcast(engine, number, "backbone", data, clock_s)
-            record = extended(record, sent, clock_s)
-            entries += sent
+            sent, clock_s = broadcast(engine, number, "backbone", data, result.clock_s)
+            result = result.then(sent, clock_s)
             assert {entry.modules for entry in sent} == {"backbone"}
             assert {entry.charged_bits for entry in sent} == {8 * len(data)} == {e.serialised_bits for e in sent}
-        records.append(record)
+        states, clock_s = result.states, result.clock_s
+        entries += result.entries
+        records.append(result.record)
     predicted = schedule_cost(problem, ((1, plan),), 5, [(2, 8 * len(data)), (4, 8 * len(data))])
     assert records[-1].end_s == pytest.approx(predicted.latency_s, rel=1e-9)
     assert sum(entry.joules for entry in entries) == pytest.approx(predicted.energy_j, rel=1e-9)

@@ -22,10 +22,11 @@ from hffm_opt.learning.inference.thresholds import NEVER, Tier, choose_threshold
 from hffm_opt.learning.tasks import TaskData
 from hffm_opt.learning.tensors import digest, pack, unpack
 from hffm_opt.plan.inference import Calibration, Exit, InferenceProblem, OpenAnswers, TaskExits
+from hffm_opt.plan.inference.files import EXITS
 from hffm_opt.scenario.chains import Chain
-from hffm_opt.serial import dump_json, parse_text, read_text, validate, write_bytes, write_text
+from hffm_opt.serial import dump_json, read_model, write_bytes, write_text
 
-EXITS, HEADS = "exits.json", "exits.safetensors"
+HEADS = "exits.safetensors"
 FIT_STRENGTH = 0.02
 """Inverse of the ridge penalty per sample (scikit-learn's C): few samples, many features."""
 WEIGHT_BIT = 32
@@ -250,7 +251,7 @@ def read_exits(directory: Path) -> Exits:
         InputError: a file is missing or damaged, or they do not belong together.
     """
     path = directory / EXITS
-    calibration = validate(parse_text(read_text(path, "calibration"), str(path)), Calibration, "calibration", str(path))
+    calibration = read_model(path, Calibration, "calibration")
     try:
         data = (directory / HEADS).read_bytes()
     except OSError as error:

@@ -25,7 +25,8 @@ from hffm_opt.learning.tasks import TaskData
 from hffm_opt.plan.inference import ClassPlan, InferencePlan, InferenceProblem
 from hffm_opt.plan.inference.network import Asked
 from hffm_opt.plan.inference.referee import ClassCost, check_inference_plan, class_cost, with_exits_of
-from hffm_opt.trace.inference import ClassResult, Cost, InferenceEntry, InferenceTrace, ledger_text, text_digest
+from hffm_opt.trace.files import text_digest
+from hffm_opt.trace.inference import ClassResult, Cost, InferenceEntry, InferenceTrace, ledger_text
 from hffm_opt.trace.provenance import provenance
 
 Tell = Callable[[str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hffm_opt.plan.inference.model import Calibration, InferenceOutcome, InferencePlan
-from hffm_opt.serial import parse_text, read_text, validate
+from hffm_opt.serial import parse_text, read_model, read_text, validate
 
 EXITS = "exits.json"
 
@@ -32,4 +32,4 @@ def load_calibration(path: str | Path) -> Calibration:
         InputError: missing file, broken JSON, or a calibration with faults.
     """
     file = Path(path) / EXITS if Path(path).is_dir() else Path(path)
-    return validate(parse_text(read_text(file, "calibration"), str(file)), Calibration, "calibration", str(file))
+    return read_model(file, Calibration, "calibration")

@@ -9,10 +9,10 @@ from hffm_opt.plan.inference.model import ClassPlan
 from hffm_opt.plan.inference.network import InferenceProblem
 from hffm_opt.solvers.engines.highs_outcome import Status
 from hffm_opt.solvers.engines.pyomo_engine import ModelOutcome, solve_model
-from hffm_opt.solvers.formulations.chain_program import LIMITS, Limit, PlacementProgram, build
+from hffm_opt.solvers.formulations.chain_program import LIMITS, ChainProgram, Limit, build
 
 
-def read(program: PlacementProgram, outcome: ModelOutcome) -> tuple[ClassPlan, ...]:
+def read(program: ChainProgram, outcome: ModelOutcome) -> tuple[ClassPlan, ...]:
     """Return the placement that stands in a solved program.
 
     Raises:

@@ -52,7 +52,7 @@ LIMITS: tuple[Limit, ...] = ("memory", "compute", "link")
 
 
 @dataclass(frozen=True, eq=False)
-class PlacementProgram:
+class ChainProgram:
     """The Pyomo model; its objective is the weighted mean cost of a request divided by ``unit``."""
 
     model: pyo.ConcreteModel
@@ -211,7 +211,7 @@ class _Builder:
                     self.charge(asked, share * (went.delay_s + went.seconds), share * went.joules, y)
                     self.occupy(asked, went.busy, share, y)
 
-    def finish(self) -> PlacementProgram:
+    def finish(self) -> ChainProgram:
         """Add the rows that classes share and the objective."""
         model, limit = self.model, self.inference.section.load_limit
         rooms: defaultdict[str, list[Any]] = defaultdict(list)
@@ -229,7 +229,7 @@ class _Builder:
             for terms in terms_of.values() if kind in self.limits else ():
                 rows.add(sum(terms) <= limit)
         model.cost = pyo.Objective(expr=sum(self.cost))
-        return PlacementProgram(model, self.inference, self.unit)
+        return ChainProgram(model, self.inference, self.unit)
 
 
 def _at_origin(asked: Asked) -> ClassPlan:
@@ -238,7 +238,7 @@ def _at_origin(asked: Asked) -> ClassPlan:
 
 def build(
     inference: InferenceProblem, weights: tuple[float, float], limits: Collection[Limit] = LIMITS
-) -> PlacementProgram:
+) -> ChainProgram:
     """Build the program.
 
     Args:

@@ -153,10 +153,11 @@ def _refuse_full(placing: PlacementProblem) -> None:
             raise InfeasibleError.one(f"devices.{placing.nodes[u]}", message, "give it more memory, or more time")
 
 
-Placed = tuple[dict[str, tuple[str, ...]], tuple[Fetch, ...], tuple[Fetch, ...]]
+Hosting = tuple[dict[str, tuple[str, ...]], tuple[Fetch, ...], tuple[Fetch, ...]]
+"""The hosts of each expert, the copies that edge servers keep, and who fetches what from whom."""
 
 
-def read(program: PlacementProgram) -> Placed:
+def read(program: PlacementProgram) -> Hosting:
     """Return hosts, caches that are used, and fetches."""
     placing, model = program.placing, program.model
     nodes, users = placing.nodes, placing.devices

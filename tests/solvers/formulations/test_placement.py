@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hffm_opt.errors import InfeasibleError, InputError
-from hffm_opt.plan.placement import evaluate_placement, placement_problem
+from hffm_opt.plan.placement import placement_problem
+from hffm_opt.plan.placement_referee import evaluate_placement
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.scenario.specialise import Specialise, specialised

@@ -13,7 +13,7 @@ from hffm_opt.plan.inference.model import ClassPlan, InferencePlan
 from hffm_opt.plan.inference.network import Asked, InferenceProblem
 from hffm_opt.plan.inference.referee import evaluate_inference
 from hffm_opt.scenario.model import CLOUD
-from hffm_opt.solvers.heuristics.placements.fixed import placed
+from hffm_opt.solvers.heuristics.chains.fixed import placed
 
 
 def two_step_chains(asked: Asked) -> Iterator[ClassPlan]:

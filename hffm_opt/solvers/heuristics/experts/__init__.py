@@ -1,0 +1,1 @@
+"""Heuristics that place experts: which devices train which."""
