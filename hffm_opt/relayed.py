@@ -19,8 +19,9 @@ from hffm_opt.cores import usable_cores
 from hffm_opt.errors import InputError
 from hffm_opt.plan.holders import relaying_problem
 from hffm_opt.plan.model import Plan, ScenarioReference
-from hffm_opt.plan.module_relaying import RelayingPlan, RelayingPlans
+from hffm_opt.plan.module_relaying import RelayingPlan, RelayingPlans, evaluate_relaying
 from hffm_opt.plan.outcome import Outcome
+from hffm_opt.plan.serving import problem_for
 from hffm_opt.problem.build import build_problem
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
@@ -188,9 +189,13 @@ def train_requests(
     from hffm_opt.learning.continued import Continued, data_before
     from hffm_opt.learning.execution import Execution
     from hffm_opt.learning.run import train_plan
+    from hffm_opt.solvers.module_relaying import RELAYING_METHODS
     from hffm_opt.solvers.registry import solve
 
     check_seed(seed)
+    if isinstance(relaying, str) and relaying not in RELAYING_METHODS:
+        repair = f"use one of: {', '.join(RELAYING_METHODS)}"
+        raise InputError.one("--relaying", f"no method of relaying is named '{relaying}'", repair)
     given = problem_of(scenario).scenario
     stops = states_of(given)
     ends = [number for number, _ in stops]
@@ -202,15 +207,24 @@ def train_requests(
     directories = [None if out is None else Path(out) / f"phase-{k}" for k in range(len(scenarios))]
     for directory in sorted({*filter(None, directories), *(() if out is None else Path(out).glob("phase-*"))}):
         loop.claim_directory(directory, overwrite)
-    phases: list[Run] = []
-    plans, traces = list[RelayingPlan](), list[RelayingTrace]()
-    link = Continued(data_of=data_before(final), watch=watch)
 
     def planner(problem: Problem) -> Outcome:
         asked = request_of(problem, max_drift=max_drift, gap=gap, time_limit=time_limit, seed=seed)
         return solve(problem, method, asked, progress)
 
-    for k, (phase, length, directory) in enumerate(zip(scenarios, lengths, directories, strict=True)):
+    # All is planned before anything is trained: what cannot be is told before a run is overwritten.
+    problems = [build_problem(phase) for phase in scenarios]
+    outcomes = [planner(problem) for problem in problems]
+    for problem, outcome in zip(problems, outcomes, strict=True):
+        loop.refuse_impossible(problem_for(problem, outcome.plan), outcome.plan)
+    plans = [
+        _relaying_of(build_problem(now), outcome.plan, number, length, relaying, seed)
+        for (number, now), outcome, length in zip(stops, outcomes, lengths, strict=False)
+    ]
+    phases: list[Run] = []
+    traces: list[RelayingTrace] = []
+    link = Continued(data_of=data_before(final), watch=watch)
+    for k, (problem, length, directory) in enumerate(zip(problems, lengths, directories, strict=True)):
         link.phase = k
         executor = partial(
             train_plan,
@@ -223,21 +237,21 @@ def train_requests(
             execution=Execution(),
             continued=link,
         )
-        run = loop.run_once(build_problem(phase), planner, executor, directory)
+        run = loop.run_once(problem, partial(_planned, outcomes[k]), executor, directory)
         if out is not None and k == 0:
             _forget(Path(out), directories)
         phases.append(run)
         if not run.trace.complete or k == len(stops):
             break
-        before = build_problem(stops[k][1])
-        plan = _relaying_of(before, run.plan, stops[k][0], length, relaying, seed)
-        trace = _carry_out(before, plan, run.plan, link, seed)
-        plans.append(plan)
-        traces.append(trace)
+        traces.append(_carry_out(build_problem(stops[k][1]), plans[k], run.plan, link, seed))
         if directory is not None:
-            write_text(directory / RELAYING_PLAN, dump_json(plan))
-            write_text(directory / RELAYING, dump_json(trace))
-    return RelayedRun(tuple(phases), tuple(plans), tuple(traces))
+            write_text(directory / RELAYING_PLAN, dump_json(plans[k]))
+            write_text(directory / RELAYING, dump_json(traces[k]))
+    return RelayedRun(tuple(phases), tuple(plans[: len(traces)]), tuple(traces))
+
+
+def _planned(outcome: Outcome, _problem: Problem) -> Outcome:
+    return outcome
 
 
 def _refuse(scenario: Scenario, rounds: int, last: int) -> None:
@@ -263,7 +277,12 @@ def _forget(out: Path, directories: Sequence[Path | None]) -> None:
 def _relaying_of(
     problem: Problem, training: Plan, number: int, length: int, relaying: str | RelayingPlans, seed: int
 ) -> RelayingPlan:
-    """Return the plan of the requests after a round, which is round ``length`` of the training plan in force."""
+    """Return the plan of the requests after a round, which is round ``length`` of the training plan in force.
+
+    Raises:
+        InputError: the plan that is given breaks a limit, or is for something else.
+        InfeasibleError, LimitReachedError: as :func:`plan_requests`.
+    """
     from hffm_opt.solvers.module_relaying import plan_relaying
 
     if isinstance(relaying, RelayingPlans):
@@ -271,6 +290,9 @@ def _relaying_of(
         if plan is None:
             message = f"the plan says nothing about the requests after round {number}"
             raise InputError.one("--plan", message, "plan anew: hffm plan S --for requests")
+        broken = evaluate_relaying(problem, plan, training).violations
+        if broken:
+            raise InputError(broken)
         return plan
     return plan_relaying(relaying_problem(problem, training, number, seed, ran=length), training, relaying, seed=seed)
 

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "learning"))
 from relayed_cases import asking_scenario
 
 import hffm_opt
-from hffm_opt.errors import InputError
+from hffm_opt.errors import HffmError, InputError
 from hffm_opt.learning.continued import data_before
 from hffm_opt.learning.data import federated_data
 from hffm_opt.learning.weights import load_weights
@@ -95,3 +95,21 @@ def test_bad_calls_are_told():
         plan_requests("tiny")
     with pytest.raises(InputError, match="requests"):
         hffm_opt.train(asking_scenario(), rounds=2)
+
+
+@pytest.mark.parametrize(
+    ("asks", "message"),
+    [
+        ({"relaying": "telepathy"}, "no method of relaying is named 'telepathy'"),
+        ({"relaying": "plan"}, "with other requests or in another state"),
+        ({"method": "edge-only", "relaying": "cloud-global"}, "this rule finds no holder"),
+    ],
+)
+def test_what_cannot_be_copied_is_told_before_a_run_is_overwritten(run, asks, message):
+    _, out = run
+    if asks["relaying"] == "plan":
+        asks = {"relaying": plan_requests(asking_scenario(), method="best-fit", training="h-fedfm-2")}
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(HffmError, match=message):
+        train_requests(asking_scenario(True), rounds=5, out=out, overwrite=True, **{"method": "h-fedfm-2"} | asks)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept

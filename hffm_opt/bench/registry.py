@@ -59,6 +59,12 @@ BENCHMARKS: dict[str, Benchmark] = {
             seeds=3,
         ),
         Benchmark(
+            "open-answers",
+            "answers that a head does not have, given by similarity of embeddings, and what that costs the others",
+            "hffm_opt.bench.open_answers:run",
+            seeds=3,
+        ),
+        Benchmark(
             "overhead",
             "what a round costs beyond the arithmetic of training, and memory over a thousand rounds",
             "hffm_opt.bench.overhead:run",

@@ -158,7 +158,8 @@ def train(
         limits = {"max_drift": max_drift, "gap": gap, "time_limit": time_limit, "evaluate_every": evaluate_every}
         directory = out or Path("runs") / f"{given.name}-{method or 'optimal'}-{seed}"
         steps = {"rounds": rounds, "method": method or "optimal", "seed": seed, "overwrite": overwrite, **limits}
-        return train_on(given, plan, relaying, directory, steps, plain, json)
+        others = {**plain, "--placement": placement, "--tensorboard": tensorboard or None}
+        return train_on(given, plan, relaying, directory, steps, others, json)
     if relaying is not None:
         raise InputError.one(
             "--relaying", "the scenario has no requests", "leave it out, or add the section 'requests'"

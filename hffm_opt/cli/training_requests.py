@@ -35,7 +35,7 @@ def train_on(
     """
     from hffm_opt.cli.rounds import round_progress
     from hffm_opt.cli.views import train as view
-    from hffm_opt.cli.views.relaying import relayings_view
+    from hffm_opt.cli.views.relaying import phase_name, relayings_view
     from hffm_opt.relayed import load_relaying, train_requests
 
     refuse(plain, "a run whose scenario has requests cannot do this yet")
@@ -50,7 +50,7 @@ def train_on(
     else:
         done = 0
         for number, phase in enumerate(run.phases):
-            begun, done = done, done + len(phase.trace.rounds)
-            screen.show(f"Phase {number}, rounds {begun + 1} to {done}:", *view.run_view(phase))
+            first, done = done + 1, done + len(phase.trace.rounds)
+            screen.show(phase_name(number, first, done), *view.run_view(phase))
         screen.show(*relayings_view(run.relayings), f"Kept in {directory}. Next: {screen.command('report', directory)}")
     return 0 if complete else screen.INTERRUPTED

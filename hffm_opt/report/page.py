@@ -132,7 +132,8 @@ def render(page: Contents) -> str:
         comparison=comparison,
         compared=[] if comparison is None else _compared(comparison),
         tasks=page.tasks,
-        several_scenarios=len({m.fingerprint for m in measurements}) > 1,
+        several_scenarios=len({run.measurement.fingerprint for run in runs if not run.began}) > 1,
+        phases_of_runs=any(run.began for run in runs),
         n=numbers,
     )
 

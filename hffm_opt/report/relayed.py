@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
+from hffm_opt.measurement.model import Costs
 from hffm_opt.plan.module_relaying import RelayingPlan
 from hffm_opt.report.run import Run, read_run
 from hffm_opt.report.whole import refuse_strangers
 from hffm_opt.serial import read_model
-from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
+from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingCosts, RelayingTrace
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +43,28 @@ def read_relayed(directory: Path) -> tuple[tuple[Run, ...], tuple[Relaying, ...]
     """
     name = directory.resolve().name
     parts = phases_of(directory)
-    phases = tuple(replace(run, name=f"{name}/{run.name}") for run in map(read_run, parts))
+    runs = [replace(run, name=f"{name}/{run.name}") for run in map(read_run, parts)]
     events = [
-        (run, *_read_event(part, run)) for part, run in zip(parts, phases, strict=True) if (part / RELAYING).is_file()
+        (run, *_read_event(part, run)) for part, run in zip(parts, runs, strict=True) if (part / RELAYING).is_file()
     ]
     traces = tuple(trace for _, _, trace in events)
+    phases = tuple(_one_after_another(runs, traces))
     return phases, tuple(Relaying(name, run, plan, trace, phases, traces) for run, plan, trace in events)
+
+
+def _one_after_another(runs: Sequence[Run], relayings: Sequence[RelayingTrace]) -> Iterator[Run]:
+    """Yield phases with what had been spent when each began: on the phases before it and the copying between them."""
+    spent: list[Costs | RelayingCosts] = []
+    for run, relaying in zip_longest(runs, relayings[: len(runs)]):
+        yield replace(
+            run,
+            began=Costs(
+                latency_s=sum(each.latency_s for each in spent),
+                energy_j=sum(each.energy_j for each in spent),
+                bits=sum(each.bits for each in spent),
+            ),
+        )
+        spent += [run.measurement.measured] + ([] if relaying is None else [relaying.measured])
 
 
 def _read_event(part: Path, run: Run) -> tuple[RelayingPlan | None, RelayingTrace]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from hffm_opt.measurement.model import CurvePoint, Measurement
+from hffm_opt.measurement.model import Costs, CurvePoint, Measurement
 from hffm_opt.measurement.spread import half_width
 from hffm_opt.report.run import Run
 from hffm_opt.trace.model import Phase, TierName
@@ -84,10 +84,18 @@ class RunGroup:
 
     @cached_property
     def curve(self) -> tuple[MeanPoint, ...]:
-        """The points that all runs have."""
-        by_place = [{(p.round, p.phase): p for p in run.measurement.curve} for run in self.runs]
+        """The points that all runs have; those of a phase go on where the phase before it ended."""
+        by_place = [{(p.round, p.phase): p for p in map(_from(run.began), run.measurement.curve)} for run in self.runs]
         shared = [[points[place] for points in by_place] for place in by_place[0] if all(place in p for p in by_place)]
         return tuple(map(_mean_point, shared))
+
+
+def _from(began: Costs | None) -> Callable[[CurvePoint], CurvePoint]:
+    if began is None:
+        return lambda point: point
+    return lambda point: point.model_copy(
+        update={"clock_s": began.latency_s + point.clock_s, "energy_j": began.energy_j + point.energy_j}
+    )
 
 
 def _mean_point(points: Sequence[CurvePoint]) -> MeanPoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hffm_opt.measurement.model import Measurement
+from hffm_opt.measurement.model import Costs, Measurement
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Outcome
 from hffm_opt.plan.referee import Evaluation, evaluate_plan
@@ -25,7 +25,10 @@ FILES = (SCENARIO, PLAN, OUTCOME, TRACE, METRICS, LEDGER, MEASUREMENT)
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Everything that a run directory tells, and the referee's view of its plan."""
+    """Everything that a run directory tells, and the referee's view of its plan.
+
+    ``began`` is what a run in phases had spent before this phase of it; None for a run that is one alone.
+    """
 
     name: str
     problem: Problem
@@ -34,6 +37,7 @@ class Run:
     trace: Trace
     measurement: Measurement
     evaluation: Evaluation
+    began: Costs | None = None
 
     @property
     def rounds(self) -> int:

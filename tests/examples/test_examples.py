@@ -25,8 +25,8 @@ def test_module_relaying_is_planned_and_trained(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["format"] == "hffm-relaying-plan/1"
     (event,) = told["events"]
-    assert (event["status"], event["round"], len(event["transfers"])) == ("optimal", 2, 3)
-    words = ["train", RELAYING, "--rounds", "3", "--method", "h-fedfm-2", "--plan", plan, "-o", out, "--json"]
+    assert (event["status"], event["round"], len(event["transfers"])) == ("optimal", 4, 3)
+    words = ["train", RELAYING, "--rounds", "5", "--method", "h-fedfm-2", "--plan", plan, "-o", out, "--json"]
     assert main(words) == 0
     run = json.loads(capsys.readouterr().out)
     assert run["measured"] == pytest.approx(run["predicted"], rel=1e-9)
@@ -39,8 +39,8 @@ def test_module_relaying_is_planned_and_trained(tmp_path, capsys):
 
 
 def test_what_requests_do_not_allow_is_told(capsys):
-    assert main(["train", RELAYING, "--rounds", "2"]) == 2
-    assert "give at least 3" in capsys.readouterr().err
+    assert main(["train", RELAYING, "--rounds", "4"]) == 2
+    assert "give at least 5" in capsys.readouterr().err
     assert main(["train", RELAYING, "--rounds", "8", "--resume"]) == 2
     assert "--resume" in capsys.readouterr().err
     assert main(["train", "tiny", "--relaying", "scratch"]) == 2

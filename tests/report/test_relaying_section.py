@@ -11,9 +11,10 @@ import pytest
 from section_cases import NEW
 
 from hffm_opt.errors import InputError
-from hffm_opt.report import numbers
+from hffm_opt.report import numbers, render_report
 from hffm_opt.report.relayed import Relaying, read_relayed
 from hffm_opt.report.relaying_view import relaying_view
+from hffm_opt.report.repeats import run_groups
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,18 @@ def test_the_headline_adds_up_phases_and_copies(event: Relaying) -> None:
     assert lead.claim == "4 rounds, 2 modules copied after round 2" and lead.warnings == ()
     stopped = replace(event, phases=event.phases[:1])
     assert "stopped early" in relaying_view(stopped, "s0", several=False).lead.warnings[0]
+
+
+def test_a_phase_goes_on_where_the_phase_before_and_the_copying_ended(event: Relaying) -> None:
+    first = event.phases[0]
+    assert first.began is not None and first.began.latency_s == 0.0
+    spent = first.measurement.measured, event.trace.measured
+    for group, began in zip(run_groups(event.phases), ((), spent), strict=True):
+        points = group.first.measurement.curve
+        assert [p.clock_s for p in group.curve] == [sum(c.latency_s for c in began) + p.clock_s for p in points]
+        assert [p.energy_j for p in group.curve] == [sum(c.energy_j for c in began) + p.energy_j for p in points]
+    page = render_report(event.phases)
+    assert "each begins where the phase before it" in page and "These runs are of different scenarios" not in page
 
 
 def test_modules_that_begin_from_scratch_come_from_nobody(event: Relaying) -> None:

@@ -46,6 +46,16 @@ def _proof(event: RelayingPlan) -> Text:
     return Text.assemble((f"{event.method}: ", "bold"), cost, "\n", proof_of(event.objective, event.bound, event.gap))
 
 
+def phase_name(number: int, first: int, last: int) -> str:
+    """Return the heading of a phase, from its first round to its last complete one.
+
+    >>> phase_name(0, 1, 2), phase_name(1, 3, 3), phase_name(1, 3, 2)
+    ('Phase 0, rounds 1 to 2:', 'Phase 1, round 3:', 'Phase 1, no complete round:')
+    """
+    rounds = f"rounds {first} to {last}" if first < last else f"round {first}" if first == last else "no complete round"
+    return f"Phase {number}, {rounds}:"
+
+
 def relayings_view(traces: Sequence[RelayingTrace]) -> Iterator[RenderableType]:
     """Yield what was copied, what it took, and what had been predicted."""
     made = table("after round", right=("copies", "seconds", "predicted s", "joules", "predicted J", "Mbit"))

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 import numpy as np
 import pyomo.environ as pyo
@@ -115,12 +116,12 @@ def build(placing: PlacementProblem) -> PlacementProgram:
     if settings.experts_per_device is not None:
         most = settings.experts_per_device
         model.most = pyo.Constraint(using, rule=lambda m, u: sum(m.x[u, k] for k in of_device[u]) <= most)
-    unit = float(placing.bits.max()) or 1.0
     tight = [u for u in using if math.isfinite(placing.room[u])]
     model.memory = pyo.Constraint(
         tight,
         rule=lambda m, u: (
-            sum(float(placing.bits[k]) / unit * m.x[u, k] for k in of_device[u]) <= float(placing.room[u]) / unit
+            sum(_share(placing.bits[k], placing.room[u]) * m.x[u, k] for k in of_device[u])
+            <= _share(placing.room[u], placing.room[u])
         ),
     )
     if settings.max_train_s is not None:
@@ -128,19 +129,27 @@ def build(placing: PlacementProblem) -> PlacementProgram:
         model.compute = pyo.Constraint(
             using,
             rule=lambda m, u: (
-                sum(float(placing.time_s[u, k]) / limit * m.x[u, k] for k in of_device[u])
-                <= 1 - float(placing.base_s[u]) / limit
+                sum(_share(placing.time_s[u, k], limit) * m.x[u, k] for k in of_device[u])
+                <= _share(limit - placing.base_s[u], limit)
             ),
         )
     if len(model.Z):
+        room = settings.edge_memory_bit
         model.edge_memory = pyo.Constraint(
             sorted({e for _, e, _ in model.Z}),
             rule=lambda m, e: (
-                sum(float(placing.bits[k]) / unit * m.z[h, d, k] for h, d, k in m.Z if d == e)
-                <= settings.edge_memory_bit / unit
+                sum(_share(placing.bits[k], room) * m.z[h, d, k] for h, d, k in m.Z if d == e) <= _share(room, room)
             ),
         )
     return PlacementProgram(model, placing)
+
+
+def _share(amount: SupportsFloat, limit: SupportsFloat) -> float:
+    """Return an amount in thousandths of a limit, and no more than two limits: what exceeds it is too much anyhow.
+
+    Engines keep rows to about 1e-6, as the referee does limits, but it in shares of them.
+    """
+    return 1000.0 * min(float(amount) / (float(limit) or 1.0), 2.0)
 
 
 def _refuse_full(placing: PlacementProblem) -> None:

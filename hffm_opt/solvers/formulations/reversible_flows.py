@@ -58,7 +58,8 @@ class Flows:
 def exact(flow: Floats, law: Floats) -> Floats:
     """Return the chain of symmetric flows off the diagonal: no row gives more than it has, the rest stays at home."""
     flow = flow / max(1.0, float((flow.sum(axis=1) / law).max()))
-    chain = flow / law[:, None]
+    # At most 1: a row that gives all it has may be rounded above.
+    chain = np.minimum(flow / law[:, None], 1.0)
     np.fill_diagonal(chain, 0.0)
     np.fill_diagonal(chain, np.maximum(0.0, 1.0 - chain.sum(axis=1)))
     return chain

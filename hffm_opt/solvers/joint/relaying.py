@@ -1,4 +1,4 @@
-"""Which events of which cells have a tree that keeps the scenario's limits on hops, fan-in and uplinks."""
+"""Which events of which cells have a tree: over the links there are, within limits on hops, fan-in and uplinks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Relaying:
         planning = problem.scenario.planning
         stated = {name: getattr(planning, name) for name in LIMITS}
         self.limits: dict[str, Any] = {name: limit for name, limit in stated.items() if limit is not None}
+        # Every device has an uplink, and with it a tree to the edge server that no limit forbids.
+        self._certain = not self.limits and all((cell.downlink_gain > 0).all() for cell in problem.cells)
         self._possible = cache(self._exists)
 
     def through_edge(self, cell: int, owners: Bools) -> bool:
@@ -43,7 +45,7 @@ class Relaying:
         return next(self.lacking(state), None) is None
 
     def lacking(self, state: State, collected: bool = False) -> Iterator[Finding]:
-        """Yield, for each event of a round in a state for which a cell has no tree, the limit that forbids it.
+        """Yield, for each event of a round in a state for which a cell has no tree, what is missing or forbids it.
 
         Args:
             state: the state.
@@ -51,7 +53,7 @@ class Relaying:
         """
         problem = self.problem
         direct = problem.scenario.cloud.direct is not None and int(Tier.EDGE) not in state and not collected
-        for index, cell in enumerate(problem.cells if self.limits else ()):
+        for index, cell in enumerate(() if self._certain else problem.cells):
             at_head, above, _ = owners_by_level(problem, cell, state)
             if at_head.any() and not self.clustered(index, at_head):
                 yield self._finding(index, True, at_head)
@@ -64,7 +66,8 @@ class Relaying:
         n = cell.size
         seconds = np.full((n + 1, n + 1), np.inf)
         seconds[:n, :n][cell.d2d_gain > 0] = 1.0
-        seconds[n, :n] = seconds[:n, n] = 1.0
+        seconds[:n, n] = 1.0
+        seconds[n, :n][cell.downlink_gain > 0] = 1.0
         return TreeProblem(
             seconds_per_bit=seconds,
             joules_per_bit=np.ones((n + 1, n + 1)),
@@ -77,12 +80,17 @@ class Relaying:
         )
 
     def _exists(self, index: int, clustered: bool, users: bytes) -> bool:
-        return _has_tree(self._event(index, clustered, np.frombuffer(users, dtype=bool))) if self.limits else True
+        return self._certain or _has_tree(self._event(index, clustered, np.frombuffer(users, dtype=bool)))
 
     def _finding(self, index: int, clustered: bool, owners: Bools) -> Finding:
         event = self._event(index, clustered, np.asarray(owners.any(axis=1)))
         name = self.problem.cells[index].edge.name
         goal = "into a head" if clustered else "into the edge server"
+
+        free: dict[str, Any] = dict.fromkeys(self.limits)
+        if not _has_tree(replace(event, **free)):
+            message = f"in cell {name} no links lead {goal} and back to all owners"
+            return Finding("radio.gains", message, "give those out of reach a link from the edge server or a device")
 
         def words(limits: dict[str, Any]) -> str:
             return " and ".join(f"{limit} = {value}" for limit, value in limits.items())

@@ -162,3 +162,11 @@ def test_one_node_is_there_and_bad_input_is_told():
         minimal_kemeny(path(2), [1.0, 0.0])
     with pytest.raises(InfeasibleError, match="node 0 to node 2"):
         minimal_kemeny([[False, True, False], [True, False, False], [False, False, False]], np.ones(3) / 3)
+
+
+@pytest.mark.parametrize("samples", [(32, 26), (48, 26), (7, 3)])
+def test_no_probability_is_rounded_above_one(samples):
+    law = np.array(samples) / sum(samples)
+    chain = minimal_kemeny(~np.eye(2, dtype=bool), law).transition
+    assert chain.max() <= 1.0
+    assert law @ chain == pytest.approx(law, rel=1e-12)

@@ -178,3 +178,14 @@ def test_what_cannot_be_is_told():
     with pytest.raises(InputError, match="is for"):
         evaluate_placement(other, plan)
     assert set(PLACEMENT_METHODS) == {"optimal", "everyone", "random-specialists"}
+
+
+def test_limits_hold_however_far_apart_the_sizes_of_experts_are():
+    settings = {"misfit_weight": 0.1, "edge_memory_bit": 1e6, "experts_per_device": 2, "fetch_rounds": 8}
+    placing = placement_problem(build_problem(mixture(**settings)), 0)
+    price = placing.price.copy()
+    price[:, placing.devices :], price[:, :, placing.devices :] = 0.0, 0.0  # copies at edge servers cost nothing
+    wide = replace(placing, bits=np.array([1e15, 1e6, 1e6, 1e6]), price=price)
+    plan = plan_placement(wide, gap=1e-2)
+    assert plan.status == "optimal" and plan.caches
+    assert not evaluate_placement(wide, plan).violations
