@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from hffm_opt.cli.planning_for import Asked, Made
 
@@ -12,14 +13,7 @@ def plan_requests(asked: Asked, progress: Callable[[str], None]) -> Made:
     from hffm_opt.cli.views.relaying import plans_view
     from hffm_opt.relayed import plan_requests
 
-    plans = plan_requests(
-        asked.scenario,
-        method=asked.method,
-        gap=asked.gap,
-        time_limit=asked.time_limit,
-        seed=asked.seed,
-        progress=progress,
-    )
+    plans = plan_requests(asked.scenario, progress=progress, **_search(asked))
     return Made(plans, plans_view(plans), _training(asked, "--plan"), plans.feasible)
 
 
@@ -28,15 +22,12 @@ def plan_specialisation(asked: Asked, progress: Callable[[str], None]) -> Made:
     from hffm_opt.cli.views.placement import placement_view
     from hffm_opt.placed import plan_specialisation
 
-    plan = plan_specialisation(
-        asked.scenario,
-        method=asked.method,
-        gap=asked.gap,
-        time_limit=asked.time_limit,
-        seed=asked.seed,
-        progress=progress,
-    )
+    plan = plan_specialisation(asked.scenario, progress=progress, **_search(asked))
     return Made(plan, placement_view(plan), _training(asked, "--placement"), plan.status != "infeasible")
+
+
+def _search(asked: Asked) -> dict[str, Any]:
+    return {"method": asked.method, "gap": asked.gap, "time_limit": asked.time_limit, "seed": asked.seed}
 
 
 def _training(asked: Asked, option: str) -> tuple[object, ...]:
