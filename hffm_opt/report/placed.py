@@ -35,7 +35,15 @@ def read_placed(directory: Path, run: Run) -> Placed | None:
     kept = {device.name: set(device.experts or ()) for device in scenario.devices}
     given = {name: {module for module, nodes in plan.hosts.items() if name in nodes} for name in kept}
     was = scenario.model_copy(update={"devices": unplaced}).fingerprint()
-    if plan.scenario.fingerprint != was or given != kept:
+    if plan.scenario.fingerprint != was or given != kept or _strange(plan, run):
         message = "it belongs to another run than the files beside it"
         raise InputError.one(str(path), message, "give a directory as one call of 'hffm train' wrote it")
     return Placed(run, plan)
+
+
+def _strange(plan: PlacementPlan, run: Run) -> bool:
+    """Say whether a placement names nodes or modules that its run does not have."""
+    scenario, copies = run.problem.scenario, (*plan.caches, *plan.fetches)
+    nodes = {e.name for e in scenario.edges} | {d.name for d in scenario.devices}
+    named = {name for copy in copies for name in (copy.device, copy.host, copy.edge) if name is not None}
+    return bool(named - nodes or {*plan.hosts, *(copy.module for copy in copies)} - set(run.problem.modules))
