@@ -143,20 +143,22 @@ def interrupts() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    interrupted = signal.getsignal(signal.SIGINT) if on_main else None
+    # A shell lets the jobs that it starts in the background ignore Ctrl-C; they can be terminated all the same.
+    if interrupted not in (signal.default_int_handler, signal.SIG_IGN):
         yield check
         return
-    signal.signal(signal.SIGINT, handle)
+    handled = {signal.SIGINT: interrupted} if interrupted is not signal.SIG_IGN else {}
     # Batch systems and ``timeout`` terminate; what is complete should be kept then too.
-    terminates = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if terminates:
-        signal.signal(signal.SIGTERM, handle)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        handled[signal.SIGTERM] = signal.SIG_DFL
+    for number in handled:
+        signal.signal(number, handle)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if terminates:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, before in handled.items():
+            signal.signal(number, before)
 
 
 @contextmanager

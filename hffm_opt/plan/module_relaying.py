@@ -222,6 +222,8 @@ def _broken_path(problem: Problem, transfer: ModuleTransfer, path: str) -> list[
     if len(set(ends)) < len(ends):
         return [Finding(path, "it passes a node twice", "leave the loop out")]
     rows = {d.name: u for u, d in enumerate(problem.scenario.devices)}
+    if transfer.module not in problem.modules:
+        return [Finding(path, f"no module is named '{transfer.module}'", "remove it")]
     if transfer.source in rows and not problem.owners[rows[transfer.source], problem.modules.index(transfer.module)]:
         return [Finding(path, f"{transfer.source} holds no '{transfer.module}'", "copy from a node that does")]
     return []

@@ -35,5 +35,14 @@ def read_placed(directory: Path, run: Run) -> Placed | None:
     kept = {device.name: set(device.experts or ()) for device in scenario.devices}
     given = {name: {module for module, nodes in plan.hosts.items() if name in nodes} for name in kept}
     was = scenario.model_copy(update={"devices": unplaced}).fingerprint()
-    refuse_strangers(directory, {PLACEMENT: plan.scenario.fingerprint == was and given == kept}, "hffm train")
+    fits = plan.scenario.fingerprint == was and given == kept and not _strange(plan, run)
+    refuse_strangers(directory, {PLACEMENT: fits}, "hffm train")
     return Placed(run, plan)
+
+
+def _strange(plan: PlacementPlan, run: Run) -> bool:
+    """Say whether a placement names nodes or modules that its run does not have."""
+    scenario, copies = run.problem.scenario, (*plan.caches, *plan.fetches)
+    nodes = {e.name for e in scenario.edges} | {d.name for d in scenario.devices}
+    named = {name for copy in copies for name in (copy.device, copy.host, copy.edge) if name is not None}
+    return bool(named - nodes or {*plan.hosts, *(copy.module for copy in copies)} - set(run.problem.modules))

@@ -182,5 +182,9 @@ def read_walk_trace(directory: Path) -> WalkTrace:
     if text_digest(text) != index.sha256.get(LEDGER):
         message = f"it is not the file that {WALK_TRACE} belongs to"
         raise InputError.one(str(directory / LEDGER), message, "run anew")
+    unknown = sorted({task for point in index.curve for task in point.accuracy} - index.header.baseline.keys())
+    if unknown:
+        message = f"it holds no accuracy of majority answers for '{unknown[0]}', which was trained"
+        raise InputError.one(f"{path}: header.baseline", message, "run anew")
     data = index.model_dump(mode="json", exclude={"sha256"}) | {"ledger": ledger_columns(text)}
     return validate(data, WalkTrace, "trace of walks", str(directory))

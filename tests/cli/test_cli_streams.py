@@ -93,3 +93,9 @@ def test_a_call_to_terminate_is_as_ctrl_c(capsys, monkeypatch):
     assert main(["plan", "tiny"]) == screen.INTERRUPTED
     assert capsys.readouterr().err == "Interrupted.\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a job that a script starts with '&'
+    try:
+        assert main(["plan", "tiny"]) == screen.INTERRUPTED
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

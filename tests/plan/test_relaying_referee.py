@@ -62,6 +62,7 @@ def test_the_last_averages_of_a_plan():
     [
         ({"device": "device-1-0"}, "did not ask"),
         ({"source": "device-0-2"}, "no path from device-0-2"),
+        ({"module": "expert-9"}, "no module is named 'expert-9'"),
         ({"source": None}, "hops without a source"),
         ({"source": "device-1-0", "hops": ()}, "no path"),
         ({"hops": tuple(hop.model_copy(update={"share": 1.5}) for hop in plan.transfers[0].hops)}, "given away"),

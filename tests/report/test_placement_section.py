@@ -48,7 +48,7 @@ def test_fetching_costs_what_the_placement_priced(found: Placed) -> None:
     assert facts["Fetching once"].startswith(f"{numbers.seconds(once.seconds)}, {numbers.joules(once.joules)}")
 
 
-@pytest.mark.parametrize("change", ["hosts", "scenario"])
+@pytest.mark.parametrize("change", ["hosts", "scenario", "nodes", "modules"])
 def test_a_placement_of_another_run_is_refused(placed: Path, tmp_path: Path, change: str) -> None:
     other = Path(shutil.copytree(placed, tmp_path / "other"))
     data = json.loads((other / "placement.json").read_text())
@@ -57,6 +57,10 @@ def test_a_placement_of_another_run_is_refused(placed: Path, tmp_path: Path, cha
         data["hosts"] = {first: data["hosts"][second], second: data["hosts"][first]} | {
             m: data["hosts"][m] for m in rest
         }
+    elif change == "nodes":
+        data["fetches"][0]["device"] = "nobody"
+    elif change == "modules":
+        data["hosts"]["expert-9"] = []
     else:
         data["scenario"]["fingerprint"] = "0" * 64
     (other / "placement.json").write_text(json.dumps(data))

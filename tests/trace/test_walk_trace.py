@@ -30,7 +30,7 @@ TRACE = WalkTrace(
         seed=0,
         rounds=2,
         evaluate_every=1,
-        baseline={"digits": 0.1},
+        baseline={"digits": 0.1, "shapes": 0.2},
         provenance=Provenance(python="3.11", packages={}, machine="m"),
     ),
     rounds=(
@@ -77,4 +77,11 @@ def test_another_runs_ledger_is_refused(tmp_path):
         read_walk_trace(tmp_path)
     (tmp_path / LEDGER).unlink()
     with pytest.raises(InputError):
+        read_walk_trace(tmp_path)
+
+
+def test_accuracies_that_nothing_is_held_against_are_refused(tmp_path):
+    header = TRACE.header.model_copy(update={"baseline": {"digits": 0.1}})
+    write_walk_trace(TRACE.model_copy(update={"header": header}), tmp_path)
+    with pytest.raises(InputError, match="no accuracy of majority answers for 'shapes'"):
         read_walk_trace(tmp_path)
