@@ -174,13 +174,17 @@ def infer(
     from hffm_opt.learning.inference.exits import read_exits
     from hffm_opt.learning.inference.model import answering_model
     from hffm_opt.learning.inference.run import run_inference
-    from hffm_opt.serial import dump_json, dump_yaml, write_text
+    from hffm_opt.report.run import OUTCOME
+    from hffm_opt.serial import check_writable, dump_json, dump_yaml, write_text
     from hffm_opt.trace.inference import PLAN, SCENARIO, write_inference
+    from hffm_opt.trace.walks import WALK, WALK_TRACE
 
     check_seed(seed)
-    if out is not None and (Path(out) / TRACE).exists():
-        message = "a run of training is kept here, whose files would be lost"
-        raise InputError.one(str(out), message, "give a directory of its own")
+    if out is not None:
+        if any((Path(out) / name).exists() for name in (TRACE, OUTCOME, WALK, WALK_TRACE)):
+            message = "a run of training is kept here, whose files would be lost"
+            raise InputError.one(str(out), message, "give a directory of its own")
+        check_writable(Path(out) / SCENARIO)
     problem = problem_of(scenario)
     found = load_inference(plan) if isinstance(plan, str | Path) else plan
     placed = found.plan if isinstance(found, InferenceOutcome) else found

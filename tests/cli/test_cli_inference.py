@@ -106,6 +106,8 @@ def test_answers_are_reported_and_take_the_place_of_no_run(hffm, tmp_path, plan)
     assert load_scenario(out / "scenario.yaml") == load_scenario(EXAMPLE)
     assert (out / "plan.json").read_text() == plan.read_text()
     assert hffm("report", out, "--json").document["path"] == str(out / "report.html")
-    (out / "trace.json").write_text("{}")
-    refused = hffm("infer", EXAMPLE, "--plan", plan, "--samples", 1, "-o", out)
-    assert refused.code == 2 and "a run of training is kept here" in refused.err
+    for name in ("trace.json", "outcome.json", "walk.json", "walk-trace.json"):  # complete, and stopped before that
+        (out / name).write_text("{}")
+        refused = hffm("infer", EXAMPLE, "--plan", plan, "--samples", 1, "-o", out)
+        assert refused.code == 2 and "a run of training is kept here" in refused.err
+        (out / name).unlink()
