@@ -141,7 +141,7 @@ def test_a_plan_that_training_would_not_take_is_not_said_to_be_next(hffm, tmp_pa
 
 def test_a_sound_scenario_says_what_it_asks_for(hffm):
     for name, words in (
-        ("module-relaying", "2 requests, after round 2: hffm plan S --for requests"),
+        ("module-relaying", "2 requests, after round 4: hffm plan S --for requests"),
         ("specialisation", "at most 2 per device: hffm plan S --for specialise"),
         ("inference", "watch-digits, phone-shapes, tablet-shapes: hffm plan S --for inference"),
         ("random-walk", "1 of each module and island, loss 0.1, made anew after 8 rounds: hffm plan S --for walks"),

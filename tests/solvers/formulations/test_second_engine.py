@@ -44,6 +44,7 @@ def experts(seed):
     settings = Specialise(
         fetch_rounds=2,
         misfit_weight=float(rng.uniform(0, 2)),
+        mixing_weight=float(rng.uniform(0, 1)),
         experts_per_device=2,
         edge_memory_bit=float(rng.uniform(1, 4)),
         max_train_s=2.0,
@@ -51,8 +52,9 @@ def experts(seed):
     placing = placement_problem(
         build_problem(scenario.model_copy(update={"devices": devices, "specialise": settings})), 0
     )
-    price = rng.uniform(0.1, 3.0, (8, 8))
-    np.fill_diagonal(price, 0.0)
+    price = rng.uniform(0.1, 3.0, (4, 8, 8))
+    price[:, range(8), range(8)] = 0.0
+    apart = rng.uniform(0.0, 1.0, (6, 6))
     return placement.build(
         replace(
             placing,
@@ -66,6 +68,7 @@ def experts(seed):
             train_j=rng.uniform(0.1, 4.0, (6, 4)),
             price=price,
             misfit=rng.uniform(0.1, 2.0, (6, 6)),
+            apart=apart + apart.T,
             nodes=(*"uvwxyz", "edge-0", "edge-1"),
         )
     ).model
