@@ -87,7 +87,8 @@ def infer(
         if json:
             screen.document(found.calibration.model_dump(mode="json") | {"path": str(calibrate)})
         else:
-            screen.show(*view.calibration_view(found.calibration), f"Kept in {calibrate}.")
+            next_call = screen.command("plan", scenario, "--for", "inference", "--exits", calibrate)
+            screen.show(*view.calibration_view(found.calibration), f"Kept in {calibrate}. Next: {next_call}")
         return
     assert plan is not None
     with screen.waiting("Answering") as progress:
@@ -99,3 +100,5 @@ def infer(
     else:
         kept = [] if out is None else [f"Kept in {out}. Next: {screen.command('report', out)}"]
         screen.show(*view.answers_view(done.trace), *kept)
+    if run is None:
+        screen.note("These modules are as training starts, so accuracies say little; --run RUN takes trained ones.")

@@ -60,7 +60,7 @@ def test_exits_from_calibration_to_answers(hffm, tmp_path):
     given = ("--exits", tmp_path / "exits")
     assert hffm("plan", scenario, "--for", "inference", *given, "-o", tmp_path / "plan.json").code == 0
     said = hffm("infer", scenario, "--plan", tmp_path / "plan.json", *given, "--samples", 2)
-    assert said.code == 0 and "Where requests ended" in said.out
+    assert said.code == 0 and "Where requests ended" in said.out and "--run RUN" in said.err
 
 
 @pytest.mark.parametrize(
