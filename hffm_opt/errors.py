@@ -6,7 +6,7 @@ them into one screen of text and the exit code of the class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -20,6 +20,38 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message} -- {self.repair}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the question whether the nearest of some names was meant; nothing where none is near.
+
+    >>> did_you_mean("optimum", ["star", "optimal"]), did_you_mean("x", ["star"])
+    ("did you mean 'optimal'?", '')
+    """
+    # Every command loads this module, and few end in an error.
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else ""
+
+
+def one_of(name: str, names: Collection[str]) -> str:
+    """Return the repair of a wrong name: the nearest one, and all that there are.
+
+    >>> one_of("stars", ["star", "optimal"])
+    "did you mean 'star'? use one of: star, optimal"
+    """
+    return f"{did_you_mean(name, names)} use one of: {', '.join(names)}".lstrip()
+
+
+def near_or_some(name: str, names: Iterable[str]) -> str:
+    """Return the repair of a wrong name where there may be very many: the nearest one, else the first few.
+
+    >>> near_or_some("edge-7", ["cloud"])
+    'use one of: cloud'
+    """
+    known = sorted(names)
+    return did_you_mean(name, known) or f"use one of: {', '.join(known[:8])}"
 
 
 class HffmError(Exception):

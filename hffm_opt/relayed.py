@@ -189,13 +189,12 @@ def train_requests(
     from hffm_opt.learning.continued import Continued, data_before
     from hffm_opt.learning.execution import Execution
     from hffm_opt.learning.run import train_plan
-    from hffm_opt.solvers.module_relaying import RELAYING_METHODS
+    from hffm_opt.solvers.module_relaying import check_method
     from hffm_opt.solvers.registry import solve
 
     check_seed(seed)
-    if isinstance(relaying, str) and relaying not in RELAYING_METHODS:
-        repair = f"use one of: {', '.join(RELAYING_METHODS)}"
-        raise InputError.one("--relaying", f"no method of relaying is named '{relaying}'", repair)
+    if isinstance(relaying, str):
+        check_method(relaying, "--relaying")
     given = problem_of(scenario).scenario
     stops = states_of(given)
     ends = [number for number, _ in stops]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import InputError, one_of
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,5 @@ def benchmark_named(name: str) -> Benchmark:
         InputError: there is none of this name.
     """
     if name not in BENCHMARKS:
-        near = difflib.get_close_matches(name, BENCHMARKS, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError.one("NAME", f"no benchmark is named '{name}'", f"{hint}use one of: {', '.join(BENCHMARKS)}")
+        raise InputError.one("NAME", f"no benchmark is named '{name}'", one_of(name, BENCHMARKS))
     return BENCHMARKS[name]

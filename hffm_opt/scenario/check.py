@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from hffm_opt.errors import Finding
+from hffm_opt.errors import Finding, near_or_some
 from hffm_opt.scenario.changes import Fade, Fail
 from hffm_opt.scenario.inference import inference_section
 from hffm_opt.scenario.model import CLOUD, Scenario, Tr38901
@@ -15,12 +14,6 @@ from hffm_opt.scenario.requests import sound_requests
 from hffm_opt.scenario.sources import well_formed_sources
 from hffm_opt.scenario.specialise import sound_specialisation
 from hffm_opt.scenario.walks import sound_walks
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(names[:8])}"
 
 
 def unique_names(scenario: Scenario) -> Iterator[Finding]:
@@ -43,18 +36,18 @@ def known_references(scenario: Scenario) -> Iterator[Finding]:
     nodes = edges | {d.name for d in scenario.devices}
     for i, device in enumerate(scenario.devices):
         if device.edge is not None and device.edge not in edges:
-            yield Finding(f"devices[{i}].edge", f"no edge is named '{device.edge}'", _near(device.edge, edges))
+            yield Finding(f"devices[{i}].edge", f"no edge is named '{device.edge}'", near_or_some(device.edge, edges))
         for task in sorted(device.samples.keys() - tasks):
-            yield Finding(f"devices[{i}].samples.{task}", f"no task is named '{task}'", _near(task, tasks))
+            yield Finding(f"devices[{i}].samples.{task}", f"no task is named '{task}'", near_or_some(task, tasks))
     for i, module in enumerate(scenario.modules):
         for task in module.tasks:
             if task not in tasks:
-                yield Finding(f"modules[{i}].tasks", f"no task is named '{task}'", _near(task, tasks))
+                yield Finding(f"modules[{i}].tasks", f"no task is named '{task}'", near_or_some(task, tasks))
     for i, link in enumerate(scenario.links):
         for end in ("source", "target"):
             name = getattr(link, end)
             if name not in nodes:
-                yield Finding(f"links[{i}].{end}", f"no node is named '{name}'", _near(name, nodes))
+                yield Finding(f"links[{i}].{end}", f"no node is named '{name}'", near_or_some(name, nodes))
 
 
 def known_in_changes(scenario: Scenario) -> Iterator[Finding]:
@@ -65,14 +58,14 @@ def known_in_changes(scenario: Scenario) -> Iterator[Finding]:
         for end in ("source", "target"):
             if getattr(gain, end) not in nodes:
                 message = f"no node is named '{getattr(gain, end)}'"
-                yield Finding(f"radio.gains[{i}].{end}", message, _near(getattr(gain, end), nodes))
+                yield Finding(f"radio.gains[{i}].{end}", message, near_or_some(getattr(gain, end), nodes))
     for i, change in enumerate(() if scenario.changes is None else scenario.changes.events):
         path, until = f"changes.events[{i}]", getattr(change, "until", None)
         for end in ("source", "target", "device"):
             name, known = getattr(change, end, None), nodes if isinstance(change, Fade) else devices
             if name is not None and name not in known:
                 what = "node" if isinstance(change, Fade) else "device"
-                yield Finding(f"{path}.{end}", f"no {what} is named '{name}'", _near(name, known))
+                yield Finding(f"{path}.{end}", f"no {what} is named '{name}'", near_or_some(name, known))
         if isinstance(change, Fade | Fail) and change.source == change.target:
             yield Finding(path, f"'{change.source}' has no link to itself", "name two nodes")
         if until is not None and until <= change.round:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from hffm_opt.errors import Finding
+from hffm_opt.errors import Finding, near_or_some
 from hffm_opt.scenario.chains import Chain
 from hffm_opt.scenario.frozen import Frozen
 from hffm_opt.scenario.ranges import Weight
@@ -79,11 +78,6 @@ class Inference(Frozen):
     unseen: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
 
-def _near(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(sorted(known)[:8])}"
-
-
 def inference_section(scenario: Scenario) -> Iterator[Finding]:
     """Classes name tasks and devices there are, a device senses what it asks about, and something is weighed."""
     section = scenario.inference
@@ -96,9 +90,11 @@ def inference_section(scenario: Scenario) -> Iterator[Finding]:
     for i, asked in enumerate(section.classes):
         where = f"inference.classes[{i}]"
         if asked.task not in tasks:
-            yield Finding(f"{where}.task", f"no task is named '{asked.task}'", _near(asked.task, set(tasks)))
+            yield Finding(f"{where}.task", f"no task is named '{asked.task}'", near_or_some(asked.task, tasks))
         if asked.device not in devices:
-            yield Finding(f"{where}.device", f"no device is named '{asked.device}'", _near(asked.device, set(devices)))
+            yield Finding(
+                f"{where}.device", f"no device is named '{asked.device}'", near_or_some(asked.device, devices)
+            )
         elif asked.task in tasks:
             missing = sorted(set(tasks[asked.task].modalities) - set(devices[asked.device].modalities))
             if missing:
@@ -106,9 +102,9 @@ def inference_section(scenario: Scenario) -> Iterator[Finding]:
                 yield Finding(f"{where}.device", message, "name another device, or give it the modality")
     nodes = {*devices, *(edge.name for edge in scenario.edges), "cloud"}
     for name in sorted(section.nodes.keys() - nodes):
-        yield Finding(f"inference.nodes.{name}", f"no node is named '{name}'", _near(name, nodes))
+        yield Finding(f"inference.nodes.{name}", f"no node is named '{name}'", near_or_some(name, nodes))
     for name in sorted(section.unseen.keys() - tasks.keys()):
-        yield Finding(f"inference.unseen.{name}", f"no task is named '{name}'", _near(name, set(tasks)))
+        yield Finding(f"inference.unseen.{name}", f"no task is named '{name}'", near_or_some(name, tasks))
     if section.latency_weight == section.energy_weight == 0:
         yield Finding("inference", "both weights are 0", "give latency_weight or energy_weight a positive value")
     if len(set(section.exits)) < len(section.exits):

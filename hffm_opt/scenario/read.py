@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-from hffm_opt.errors import Finding, InputError
+from hffm_opt.errors import Finding, InputError, did_you_mean
 from hffm_opt.scenario.builtin import BUILTINS
 from hffm_opt.scenario.builtin.random_network import random_scenario
 from hffm_opt.scenario.check import check_scenario
@@ -47,13 +46,8 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         return random_scenario(int(drawn[1]))
     path = Path(text)
     if not path.suffix and "/" not in text and not os.path.exists(text):
-        near = difflib.get_close_matches(text, BUILTINS, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError.one(
-            text,
-            "there is no built-in scenario and no file of this name",
-            f"{hint}built in: {', '.join(BUILTINS)}, random-SEED",
-        )
+        repair = f"{did_you_mean(text, BUILTINS)} built in: {', '.join(BUILTINS)}, random-SEED".lstrip()
+        raise InputError.one(text, "there is no built-in scenario and no file of this name", repair)
     return anchor_sources(read_scenario(path), path.resolve().parent)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 
 import numpy as np
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import InputError, one_of
 from hffm_opt.plan.inference.model import ClassPlan, InferenceOutcome, InferencePlan
 from hffm_opt.plan.inference.network import InferenceProblem
 from hffm_opt.plan.inference.referee import evaluate_inference
@@ -63,9 +62,7 @@ def place_inference(
         classes = rules[method](inference)
     else:
         known = (OPTIMAL, GREEDY, *rules)
-        near = difflib.get_close_matches(method, known, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError.one("--method", f"no method is named '{method}'", f"{hint}use one of: {', '.join(known)}")
+        raise InputError.one("--method", f"no method is named '{method}'", one_of(method, known))
     seconds = time.perf_counter() - started
     return _certified(inference, method, classes, weights, bound, reason, limited, gap, seconds)
 

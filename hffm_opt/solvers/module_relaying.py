@@ -56,6 +56,13 @@ RELAYING_METHODS: dict[str, RelayingMethod] = {
 }
 
 
+def check_method(name: str, place: str = "--method") -> None:
+    """Raise :class:`InputError` where no method of relaying has this name; ``place`` is where it was given."""
+    if name not in RELAYING_METHODS:
+        repair = f"use one of: {', '.join(RELAYING_METHODS)}"
+        raise InputError.one(place, f"no method of relaying is named '{name}'", repair)
+
+
 def plan_relaying(
     relaying: RelayingProblem,
     training: Plan,
@@ -82,9 +89,7 @@ def plan_relaying(
         InfeasibleError: nobody holds a module, or no paths bring all before their deadlines; names what would.
         LimitReachedError: the time limit came before any plan.
     """
-    if method not in RELAYING_METHODS:
-        repair = f"use one of: {', '.join(RELAYING_METHODS)}"
-        raise InputError.one("--method", f"no method of relaying is named '{method}'", repair)
+    check_method(method)
     if not relaying.wanted:
         message = f"nothing is wanted after round {relaying.number}"
         raise InputError.one("requests", message, "give requests of that round by which a device lacks a module")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
-from hffm_opt.errors import InputError
+from hffm_opt.errors import InputError, one_of
 from hffm_opt.plan.circulation import Circulation
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.outcome import Outcome, Status
@@ -97,14 +96,9 @@ def method_named(name: str) -> Method:
         return METHODS[name]
     parts = composition_named(name)
     if parts is None:
-        repair = f"{_near(name, METHODS)}use one of: {', '.join(METHODS)}; or compose one: {GRAMMAR}"
+        repair = f"{one_of(name, METHODS)}; or compose one: {GRAMMAR}"
         raise InputError.one("--method", f"no method is named '{name}'", repair)
     return Method(name, "a composition", "docs/methods.md", drawn=parts.drawn)
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def circulation_named(problem: Problem, name: str, max_drift: float | None = None) -> Circulation:
@@ -121,7 +115,7 @@ def circulation_named(problem: Problem, name: str, max_drift: float | None = Non
     parts = composition_named(name)
     if parts is None:
         rows = [key for key in METHODS if composition_named(key) is not None]
-        repair = f"{_near(name, rows)}use one of: {', '.join(rows)}"
+        repair = one_of(name, rows)
         raise InputError.one("--circulation", f"'{name}' is not a baseline's row", repair)
     return composed_circulation(problem, default_request(problem.scenario, max_drift=max_drift), parts)
 
