@@ -12,17 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hffm_opt.errors import InputError
 from hffm_opt.learning.aggregation import Statistic
 from hffm_opt.learning.modules.module import Module
-from hffm_opt.learning.modules.payload import sha256
 from hffm_opt.learning.modules.states import Owners, StackedStates
-from hffm_opt.learning.transport import Post
+from hffm_opt.learning.transport import Post, check_arrived, cross
 from hffm_opt.plan.fetching import Fetch, Fetching, fetch_paths
 from hffm_opt.plan.module_relaying import hop_cost
 from hffm_opt.problem.model import Problem
@@ -38,11 +35,6 @@ class Fetched:
     states: StackedStates
     entries: tuple[LedgerEntry, ...]
     end_s: float
-
-    @property
-    def joules(self) -> float:
-        """Joules of all hops."""
-        return fsum(entry.joules for entry in self.entries)
 
 
 def fetch(
@@ -108,10 +100,9 @@ class _Carrier:
         for one, other in pairwise(path):
             link, _ = hop_cost(self._problem, one, other)
             cell = self._edges[other if one == CLOUD else one]
-            seconds, received = link.seconds(bits), bytes(received)
+            seconds, received = link.seconds(bits), cross(received)
             what = (wanted.module, bits, bytes_to_bit(len(received)), self.now_s, seconds, link.joules(bits))
             self.entries.append(LedgerEntry(self.post.number, "relay", cell, one, other, *what))
             self.now_s += seconds
-        if sha256(received) != sha256(data):
-            raise InputError.one(wanted.module, "the copy did not arrive as it was sent", "fetch it again")
+        check_arrived(wanted.module, data, received)
         return received

@@ -14,12 +14,13 @@ from hffm_opt.learning.aggregation import Statistic
 from hffm_opt.learning.modules.module import Module
 from hffm_opt.learning.modules.payload import State, sha256
 from hffm_opt.learning.modules.states import StackedStates
-from hffm_opt.learning.transport import Post
+from hffm_opt.learning.transport import Post, check_arrived, cross
 from hffm_opt.plan.model import Plan
 from hffm_opt.plan.module_relaying import ModuleTransfer, RelayingPlan, evaluate_relaying, hop_cost
 from hffm_opt.problem.model import Problem
+from hffm_opt.trace.costs import SpentCosts
 from hffm_opt.trace.ledger import Event, Ledger, LedgerEntry
-from hffm_opt.trace.relaying import CopyRecord, RelayingCosts, RelayingTrace
+from hffm_opt.trace.relaying import CopyRecord, RelayingTrace
 from hffm_opt.units import bytes_to_bit
 
 
@@ -69,8 +70,7 @@ def deliver(
         state = averages[transfer.source, module] if held is None else held
         data = post.encode(module, Statistic.of(state, 1.0))
         received, hops = _carry(problem, transfer, data, plan.round)
-        if sha256(received) != sha256(data):
-            raise InputError.one(module, "the copy did not arrive as it was sent", "send it again")
+        check_arrived(module, data, received)
         entries += hops
         arrived = arrived.replace(module, [row], post.decode(module, received)[0])
         copies.append(
@@ -90,12 +90,12 @@ def deliver(
             round=plan.round,
             method=plan.method,
             copies=tuple(copies),
-            predicted=RelayingCosts(
+            predicted=SpentCosts(
                 latency_s=told.latency_s,
                 energy_j=told.energy_j,
                 bits=sum(bits[transfer.module] * len(transfer.hops) for transfer in plan.transfers),
             ),
-            measured=RelayingCosts(
+            measured=SpentCosts(
                 latency_s=max((copy.arrived_s for copy in copies), default=0.0),
                 energy_j=ledger.total("joules"),
                 bits=ledger.total("charged_bits"),
@@ -109,14 +109,14 @@ def _carry(problem: Problem, transfer: ModuleTransfer, data: bytes, number: int)
     """Pass bytes on from hop to hop; return them as they arrive, and the ledger's entries."""
     bits = int(problem.payload_bit[problem.modules.index(transfer.module)])
     first_s, last_s, entries = 0.0, 0.0, []
-    at = {str(transfer.source): data}
+    received = data
     for hop in transfer.hops:
         link, resource = hop_cost(problem, hop.source, hop.target)
         delay_s = link.delay_s if bits else 0.0
         last_s = max(first_s + bits * link.s_per_bit / hop.share, last_s) + delay_s
-        at[hop.target] = bytes(at[hop.source])
+        received = cross(received)
         event: Event = "relay"
-        what = (number, event, resource, hop.source, hop.target, transfer.module, bits, bytes_to_bit(len(data)))
+        what = (number, event, resource, hop.source, hop.target, transfer.module, bits, bytes_to_bit(len(received)))
         entries.append(LedgerEntry(*what, first_s, last_s - first_s, link.joules(bits)))
         first_s += delay_s
-    return at[transfer.device], entries
+    return received, entries

@@ -15,7 +15,7 @@ from hffm_opt.errors import InputError
 from hffm_opt.learning.aggregation import Statistic, total
 from hffm_opt.learning.clock import Hop, charge, inward, outward
 from hffm_opt.learning.modules.module import Module
-from hffm_opt.learning.modules.payload import State, deserialise, serialise
+from hffm_opt.learning.modules.payload import State, deserialise, serialise, sha256
 from hffm_opt.plan.trees import IndexedTree
 from hffm_opt.problem.model import Bools, Problem
 from hffm_opt.problem.radio import Floats
@@ -24,6 +24,17 @@ from hffm_opt.units import bytes_to_bit
 
 Message = Mapping[str, tuple[bytes, ...]]
 Statistics = Mapping[str, Statistic]
+
+
+def cross(data: bytes) -> bytes:
+    """Return what comes out of a link that bytes are sent into; simulated links change nothing."""
+    return data
+
+
+def check_arrived(module: str, sent: bytes, received: bytes) -> None:
+    """Raise :class:`InputError` where the SHA-256 of what came over the last hop is not that of the bytes sent."""
+    if sha256(received) != sha256(sent):
+        raise InputError.one(module, "the copy did not arrive as it was sent", "send it again")
 
 
 @dataclass

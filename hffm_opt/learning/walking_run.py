@@ -26,9 +26,9 @@ from hffm_opt.plan.walk_referee import check_walk
 from hffm_opt.plan.walks import WalkPlan, walk_cost
 from hffm_opt.problem.model import Problem
 from hffm_opt.scenario.model import Scenario
+from hffm_opt.trace.costs import SpentCosts
 from hffm_opt.trace.provenance import provenance
 from hffm_opt.trace.walks import (
-    WalkCosts,
     WalkCreation,
     WalkHeader,
     WalkHop,
@@ -126,7 +126,7 @@ def train_walk(
     walked = run_walk(problem, plan, modules, start, train, rounds, seed, watch)
     told = walk_cost(problem, plan, len(walked.rounds), seed)
     ledger = walked.ledger
-    measured = WalkCosts(
+    measured = SpentCosts(
         latency_s=walked.clock_s, energy_j=ledger.total("joules"), bits=float(ledger.total("charged_bits"))
     )
     header = WalkHeader(
@@ -145,7 +145,7 @@ def train_walk(
         header=header,
         rounds=tuple(_record(problem, ran) for ran in walked.rounds),
         curve=tuple(curve),
-        predicted=WalkCosts(latency_s=told.latency_s, energy_j=told.energy_j, bits=told.bits),
+        predicted=SpentCosts(latency_s=told.latency_s, energy_j=told.energy_j, bits=told.bits),
         measured=measured,
         ledger=ledger,
     )

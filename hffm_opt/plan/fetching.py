@@ -80,8 +80,13 @@ class CheapestPaths:
         return tuple(self.network.nodes[v] for v in reversed(nodes))
 
 
-def cheapest_paths(problem: Problem, bits: float) -> CheapestPaths:
+def cheapest_paths(problem: Problem, bits: float, network: RelayNetwork | None = None) -> CheapestPaths:
     """Return the paths of least ``w_E J + w_T s`` for a copy of a size; their prices include fixed delays.
+
+    Args:
+        problem: the compiled scenario.
+        bits: the size of the copy.
+        network: its links, where they are known already.
 
     Example:
         >>> from hffm_opt.problem.build import build_problem
@@ -92,7 +97,7 @@ def cheapest_paths(problem: Problem, bits: float) -> CheapestPaths:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import shortest_path
 
-    network, weights = relay_network(problem), problem.scenario.planning
+    network, weights = network or relay_network(problem), problem.scenario.planning
     joules = network.j_per_bit * bits + network.delay_j * (bits > 0)
     seconds = network.s_per_bit * bits + network.delay_s * (bits > 0)
     cost = weights.energy_weight * joules + weights.latency_weight * seconds
@@ -102,19 +107,25 @@ def cheapest_paths(problem: Problem, bits: float) -> CheapestPaths:
     return CheapestPaths(network, price, before.astype(np.int64))
 
 
-def fetch_paths(problem: Problem, fetching: Fetching) -> list[tuple[str, ...]]:
+def fetch_paths(problem: Problem, fetching: Fetching, network: RelayNetwork | None = None) -> list[tuple[str, ...]]:
     """Return the nodes that each of :meth:`Fetching.copies` passes, in their order.
+
+    Args:
+        problem: the compiled scenario.
+        fetching: what is fetched.
+        network: the scenario's links, where they are known already.
 
     Raises:
         InputError: no links lead there.
     """
+    network = network or relay_network(problem)
     bits = dict(zip(problem.modules, problem.payload_bit.tolist(), strict=True))
     found: dict[float, CheapestPaths] = {}
     paths = []
     for fetch, source, target in fetching.copies():
         size = bits[fetch.module]
         if size not in found:
-            found[size] = cheapest_paths(problem, size)
+            found[size] = cheapest_paths(problem, size, network)
         path = found[size].path(source, target)
         if not path:
             raise InputError.one("fetches", f"no links lead from {source} to {target}", "place the experts anew")
@@ -146,7 +157,7 @@ def fetch_cost(problem: Problem, fetching: Fetching) -> FetchCost:
     network = relay_network(problem)
     size = dict(zip(problem.modules, problem.payload_bit.tolist(), strict=True))
     seconds, moved, joules = 0.0, 0.0, defaultdict[str, float](float)
-    for (fetch, _, _), path in zip(fetching.copies(), fetch_paths(problem, fetching), strict=True):
+    for (fetch, _, _), path in zip(fetching.copies(), fetch_paths(problem, fetching, network), strict=True):
         bits = size[fetch.module]
         for one, other in pairwise(path) if bits else ():
             a = network.arc[network.index[one], network.index[other]]

@@ -32,8 +32,8 @@ def cost_rows(
     """Return the rows of seconds, joules and bits under the names given.
 
     Example:
-        >>> from hffm_opt.trace.relaying import RelayingCosts
-        >>> told, found = (RelayingCosts(latency_s=seconds, energy_j=0.5, bits=8e6) for seconds in (2.0, 3.0))
+        >>> from hffm_opt.trace.costs import SpentCosts
+        >>> told, found = (SpentCosts(latency_s=seconds, energy_j=0.5, bits=8e6) for seconds in (2.0, 3.0))
         >>> cost_rows(told, found)[0]
         ('Simulated time', '2\u202fs', '3\u202fs', '+50\u202f%')
     """

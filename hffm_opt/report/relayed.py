@@ -12,7 +12,8 @@ from hffm_opt.plan.module_relaying import RelayingPlan
 from hffm_opt.report.run import Run, read_run
 from hffm_opt.report.whole import refuse_strangers
 from hffm_opt.serial import read_model
-from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingCosts, RelayingTrace
+from hffm_opt.trace.costs import SpentCosts
+from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, RelayingTrace
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ def read_relayed(directory: Path) -> tuple[tuple[Run, ...], tuple[Relaying, ...]
 
 def _one_after_another(runs: Sequence[Run], relayings: Sequence[RelayingTrace]) -> Iterator[Run]:
     """Yield phases with what had been spent when each began: on the phases before it and the copying between them."""
-    spent: list[Costs | RelayingCosts] = []
+    spent: list[Costs | SpentCosts] = []
     for run, relaying in zip_longest(runs, relayings[: len(runs)]):
         yield replace(
             run,

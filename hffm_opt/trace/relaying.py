@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hffm_opt.scenario.model import Frozen
+from hffm_opt.trace.costs import SpentCosts
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import Amount, Number
 
@@ -22,14 +23,6 @@ class CopyRecord(Frozen):
     arrived_s: Amount
 
 
-class RelayingCosts(Frozen):
-    """Seconds until the last copy has come, joules, and bits over all hops."""
-
-    latency_s: Amount
-    energy_j: Amount
-    bits: Amount
-
-
 class RelayingTrace(Frozen):
     """One event of module relaying, after round ``round``; clocks start at 0 with the event."""
 
@@ -37,6 +30,6 @@ class RelayingTrace(Frozen):
     round: Number
     method: str
     copies: tuple[CopyRecord, ...]
-    predicted: RelayingCosts
-    measured: RelayingCosts
+    predicted: SpentCosts
+    measured: SpentCosts
     ledger: Ledger

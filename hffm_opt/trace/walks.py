@@ -13,6 +13,7 @@ from pydantic import Field
 from hffm_opt.errors import InputError
 from hffm_opt.scenario.model import Frozen, Name
 from hffm_opt.serial import dump_json, read_model, read_text, validate, write_text
+from hffm_opt.trace.costs import SpentCosts
 from hffm_opt.trace.files import LEDGER, ledger_columns, ledger_text, text_digest
 from hffm_opt.trace.ledger import Ledger
 from hffm_opt.trace.model import Amount, Number, Share
@@ -75,14 +76,6 @@ class WalkPoint(Frozen):
         return sum(self.accuracy.values()) / len(self.accuracy)
 
 
-class WalkCosts(Frozen):
-    """Seconds, joules, and bits over links, lost copies included."""
-
-    latency_s: Amount
-    energy_j: Amount
-    bits: Amount
-
-
 class WalkHeader(Frozen):
     """What was run: scenario, chain, seed, the rounds asked for, and the software that ran them.
 
@@ -113,8 +106,8 @@ class WalkTrace(Frozen):
     header: WalkHeader
     rounds: tuple[WalkRecord, ...]
     curve: tuple[WalkPoint, ...]
-    predicted: WalkCosts
-    measured: WalkCosts
+    predicted: SpentCosts
+    measured: SpentCosts
     ledger: Ledger
 
     @property
@@ -156,8 +149,8 @@ class _Index(Frozen):
     header: WalkHeader
     rounds: tuple[WalkRecord, ...]
     curve: tuple[WalkPoint, ...]
-    predicted: WalkCosts
-    measured: WalkCosts
+    predicted: SpentCosts
+    measured: SpentCosts
     sha256: dict[str, str]
 
 

@@ -10,7 +10,7 @@ from hffm_opt.plan.walks import walk
 from hffm_opt.problem.build import build_problem
 from hffm_opt.scenario.read import load_scenario
 from hffm_opt.solvers.walks import plan_walk
-from hffm_opt.trace.walks import WalkCosts
+from hffm_opt.trace.costs import SpentCosts
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "random-walk.yaml"
 
@@ -46,7 +46,7 @@ def test_spreading_is_that_of_sets_followed_round_by_round(walkers, loss):
 
 
 def test_accuracy_within_a_budget_is_the_last_one():
-    cost = WalkCosts(latency_s=4.0, energy_j=8.0, bits=0.0)
+    cost = SpentCosts(latency_s=4.0, energy_j=8.0, bits=0.0)
     curve = [Point(1.0, 3.0, 0.2), Point(2.0, 5.0, 0.3), Point(4.0, 8.0, 0.4)]
     row = row_of("m", 0, (2.0, 2.0), curve, 4, cost, cost.model_copy(update={"energy_j": 8.8}))
     assert (row["accuracy at s"], row["accuracy at J"]) == (0.3, None)

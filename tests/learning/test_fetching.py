@@ -7,6 +7,7 @@ import pytest
 import torch
 from round_cases import small_modules
 
+from hffm_opt.errors import InputError
 from hffm_opt.learning.fetching import fetch, holders
 from hffm_opt.learning.modules import Module, StackedStates, initial_model
 from hffm_opt.plan.fetching import fetch_cost
@@ -25,7 +26,9 @@ def experts() -> dict[str, Module]:
 
 
 @pytest.mark.parametrize("edge_memory_bit", [0.0, 1e6])
-def test_devices_hold_the_hosts_bits_and_the_ledger_is_what_was_priced(edge_memory_bit: float) -> None:
+def test_devices_hold_the_hosts_bits_and_the_ledger_is_what_was_priced(
+    edge_memory_bit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modules = experts()
     bits = modules["expert-0"].payload_bit
     m3t = load_scenario("m3t")
@@ -58,13 +61,16 @@ def test_devices_hold_the_hosts_bits_and_the_ledger_is_what_was_priced(edge_memo
         assert all((done.states.modules[name][key][kept] == start.modules[name][key][kept]).all() for key in held)
         assert np.flatnonzero(own[name]).tolist() == sorted(kept)
     assert all(kept.all() for kept in holders(problem, fetching, own).values())
-    seconds = sum(entry.seconds for entry in done.entries)
+    seconds, joules = (sum(getattr(entry, name) for entry in done.entries) for name in ("seconds", "joules"))
     assert done.end_s - 2.5 == pytest.approx(seconds, rel=1e-12)
     weights = scenario.planning
     priced = plan.transfer * scenario.specialise.fetch_rounds
-    assert weights.latency_weight * seconds + weights.energy_weight * done.joules == pytest.approx(priced, rel=1e-9)
+    assert weights.latency_weight * seconds + weights.energy_weight * joules == pytest.approx(priced, rel=1e-9)
     told = fetch_cost(problem, fetching)
-    assert (told.seconds, told.joules) == (pytest.approx(seconds, rel=1e-12), pytest.approx(done.joules, rel=1e-12))
+    assert (told.seconds, told.joules) == (pytest.approx(seconds, rel=1e-12), pytest.approx(joules, rel=1e-12))
     assert told.bits == sum(entry.charged_bits for entry in done.entries)
     assert all(entry.charged_bits == entry.serialised_bits for entry in done.entries)
     assert bool(plan.caches) == (edge_memory_bit > 0)
+    monkeypatch.setattr("hffm_opt.learning.fetching.cross", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(InputError, match="did not arrive as it was sent"):
+        fetch(problem, fetching, modules, start, 3)

@@ -97,3 +97,10 @@ def test_copies_that_diverged_and_plans_that_break_limits_are_refused(states):
             AVERAGES,
             start,
         )
+
+
+def test_a_copy_that_a_link_has_changed_is_refused(states, monkeypatch):
+    plan = plan_relaying(relaying_problem(problem, training, 2, 0), training)
+    monkeypatch.setattr("hffm_opt.learning.relaying.cross", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(InputError, match="did not arrive as it was sent"):
+        deliver(problem, plan, training, modules, states, AVERAGES, start)

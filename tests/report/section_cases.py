@@ -19,7 +19,8 @@ from hffm_opt.scenario.requests import ModuleRequest, Requests, granted
 from hffm_opt.scenario.specialise import Specialise
 from hffm_opt.serial import dump_json, write_text
 from hffm_opt.trace import Ledger, LedgerEntry
-from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, CopyRecord, RelayingCosts, RelayingTrace
+from hffm_opt.trace.costs import SpentCosts
+from hffm_opt.trace.relaying import RELAYING, RELAYING_PLAN, CopyRecord, RelayingTrace
 
 NEW = "device-0-1"
 
@@ -72,7 +73,7 @@ def _relaying(problem: Problem, plan: RelayingPlan) -> RelayingTrace:
             )
         )
     ledger = Ledger.of(entries)
-    costs = RelayingCosts(latency_s=told.latency_s, energy_j=told.energy_j, bits=ledger.total("charged_bits"))
+    costs = SpentCosts(latency_s=told.latency_s, energy_j=told.energy_j, bits=ledger.total("charged_bits"))
     return RelayingTrace(
         round=plan.round, method=plan.method, copies=tuple(copies), predicted=costs, measured=costs, ledger=ledger
     )

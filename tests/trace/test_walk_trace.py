@@ -3,12 +3,12 @@
 import pytest
 
 from hffm_opt.errors import InputError
+from hffm_opt.trace.costs import SpentCosts
 from hffm_opt.trace.files import LEDGER
 from hffm_opt.trace.ledger import Ledger, LedgerEntry
 from hffm_opt.trace.provenance import Provenance
 from hffm_opt.trace.walks import (
     WALK_TRACE,
-    WalkCosts,
     WalkCreation,
     WalkHeader,
     WalkHop,
@@ -20,7 +20,7 @@ from hffm_opt.trace.walks import (
     write_walk_trace,
 )
 
-COST = WalkCosts(latency_s=0.5, energy_j=0.1, bits=8.0)
+COST = SpentCosts(latency_s=0.5, energy_j=0.1, bits=8.0)
 TRACE = WalkTrace(
     header=WalkHeader(
         scenario="tiny",
