@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hffm_opt.report.answered import Answered
 from hffm_opt.report.energy import BAND_NAMES
@@ -40,9 +40,8 @@ def part_of(answered: Answered, entry: InferenceEntry, device: str) -> str:
 def mean_seconds(answered: Answered) -> dict[str, dict[str, float]]:
     """Return by class what a mean request waited for, in s by part; the parts add up to its latency."""
     found: dict[str, dict[str, float]] = {}
-    for asked, requests in _by_class(answered).items():
+    for asked, device, requests in _by_class(answered):
         total: defaultdict[str, float] = defaultdict(float)
-        device = _devices(answered)[asked]
         for entries in requests:
             for entry, seconds in waited_for(entries):
                 total["waiting" if entry is None else part_of(answered, entry, device)] += seconds / len(requests)
@@ -53,9 +52,8 @@ def mean_seconds(answered: Answered) -> dict[str, dict[str, float]]:
 def mean_joules(answered: Answered) -> dict[str, dict[str, float]]:
     """Return by class the joules of a mean request by part."""
     found: dict[str, dict[str, float]] = {}
-    for asked, requests in _by_class(answered).items():
+    for asked, device, requests in _by_class(answered):
         total: defaultdict[str, float] = defaultdict(float)
-        device = _devices(answered)[asked]
         for entry in (entry for entries in requests for entry in entries):
             total[part_of(answered, entry, device)] += entry.joules / len(requests)
         found[asked] = dict(total)
@@ -91,12 +89,11 @@ def waited_for(entries: Sequence[InferenceEntry]) -> list[tuple[InferenceEntry |
     return found
 
 
-def _by_class(answered: Answered) -> dict[str, list[list[InferenceEntry]]]:
+def _by_class(answered: Answered) -> Iterator[tuple[str, str, list[list[InferenceEntry]]]]:
+    """Yield each class with the device that asks, and the entries of each of its requests."""
     found: dict[str, dict[int, list[InferenceEntry]]] = {part.name: {} for part in answered.plan.classes}
     for entry in answered.ledger:
         found[entry.name].setdefault(entry.request, []).append(entry)
-    return {name: list(requests.values()) for name, requests in found.items()}
-
-
-def _devices(answered: Answered) -> dict[str, str]:
-    return {asked.spec.name: asked.spec.device for asked in answered.problem.classes}
+    devices = {asked.spec.name: asked.spec.device for asked in answered.problem.classes}
+    for name, requests in found.items():
+        yield name, devices[name], list(requests.values())
